@@ -1,0 +1,2 @@
+//! The rowkeeper command.
+fn main() {}

@@ -1,0 +1,4 @@
+//! Under construction.
+
+pub mod clock;
+pub mod http;

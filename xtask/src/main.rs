@@ -1,0 +1,2 @@
+//! The one command for developers.
+fn main() {}
