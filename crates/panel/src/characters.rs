@@ -1,0 +1,183 @@
+//! The screens on character displays.
+
+use crate::frame::Grid;
+use crate::moment::{CHARACTER, Moment, PAGE, scroll_round};
+use crate::screen::{Queue, Screen, SignIn};
+use crate::text::{self, exact, prose, wrap, wrap_address};
+
+pub(crate) fn draw(screen: &Screen, columns: u16, rows: u16, moment: Moment<'_>) -> Grid {
+    let mut lcd = Lcd { grid: Grid::new(columns, rows), columns: columns.into(), rows: rows.into(), moment };
+    match screen {
+        Screen::SignIn(sign_in) => lcd.sign_in(sign_in),
+        Screen::Connecting { to } => lcd.headed("Connecting", &prose(to)),
+        Screen::Ready { title, lines, queue } => lcd.ready(&prose(title), lines, *queue),
+        Screen::Attention { title, advice } => lcd.headed(&format!("! {}", prose(title)), &prose(advice)),
+        Screen::Menu { items, selected, .. } => lcd.menu(items, *selected),
+        Screen::Message(message) => lcd.paragraph(0, &prose(message)),
+        Screen::Blank => {}
+    }
+    lcd.grid
+}
+
+struct Lcd<'a> {
+    grid: Grid,
+    columns: usize,
+    rows: usize,
+    moment: Moment<'a>,
+}
+
+impl Lcd<'_> {
+    fn sign_in(&mut self, sign_in: &SignIn) {
+        let Some(minutes) = self.moment.minutes_until(sign_in.time_left) else {
+            return self.headed("Code expired", "waiting for a new one");
+        };
+        let (code, address) = (exact(&sign_in.code), exact(&sign_in.address));
+        let reason = sign_in.reason.as_deref().map(prose);
+        let last = self.rows.saturating_sub(1);
+        if self.rows < 3 {
+            self.address_in_turn(&address, &[Some("Open on phone:"), reason.as_deref()]);
+            return self.code(last, &code, Some(&text::minutes_short(minutes)));
+        }
+        let bare = text::without_scheme(&address);
+        let whole = [address.as_str(), bare].into_iter().find(|address| address.chars().count() <= self.columns);
+        let lines = wrap_address(bare, self.columns);
+        match whole {
+            Some(address) => {
+                self.line(0, "Open on your phone:");
+                self.line(1, address);
+            }
+            None if lines.len() <= self.rows - 2 => {
+                for (row, line) in lines.iter().enumerate() {
+                    self.line(row, line);
+                }
+            }
+            None => self.line(0, bare),
+        }
+        self.code(last - 1, &code, None);
+        let left = format!("{} left", text::minutes(minutes));
+        self.in_turn(last, &[Some(&left), Some("then type the code"), reason.as_deref()]);
+    }
+
+    /// The code in its row: still, else page by page, else scrolling. Minutes stand beside it where they fit.
+    fn code(&mut self, row: usize, code: &str, beside: Option<&str>) {
+        let length = code.chars().count();
+        let beside = beside.filter(|text| length + 1 + text.len() <= self.columns);
+        if let Some(text) = beside {
+            self.grid.write(row, 0, code);
+            self.grid.write(row, self.columns - text.len(), text);
+        } else if length <= self.columns {
+            self.centred(row, code);
+        } else if let Some(pages) = text::pages(code, self.columns) {
+            let page = self.moment.page(pages.len());
+            self.centred(row, &pages[page]);
+        } else {
+            self.line(row, code);
+        }
+    }
+
+    fn address_in_turn(&mut self, address: &str, others: &[Option<&str>]) {
+        let address = if address.chars().count() <= self.columns { address } else { text::without_scheme(address) };
+        let others: Vec<&str> = others.iter().flatten().copied().collect();
+        let mut slots = vec![scroll_round(self.overflow(address), CHARACTER) * 2];
+        slots.extend(others.iter().map(|other| self.reading_time(other)));
+        let (slot, moment) = self.moment.slot(&slots);
+        let outer = std::mem::replace(&mut self.moment, moment);
+        self.line(0, slot.checked_sub(1).map_or(address, |other| others[other]));
+        self.moment = outer;
+    }
+
+    fn in_turn(&mut self, row: usize, texts: &[Option<&str>]) {
+        let texts: Vec<&str> = texts.iter().flatten().copied().collect();
+        let slots: Vec<_> = texts.iter().map(|text| self.reading_time(text)).collect();
+        let (slot, moment) = self.moment.slot(&slots);
+        let outer = std::mem::replace(&mut self.moment, moment);
+        self.line(row, texts.get(slot).copied().unwrap_or_default());
+        self.moment = outer;
+    }
+
+    fn reading_time(&self, text: &str) -> std::time::Duration {
+        PAGE.max(scroll_round(self.overflow(text), CHARACTER))
+    }
+
+    fn ready(&mut self, title: &str, lines: &[String], queue: Queue) {
+        self.line(0, title);
+        let mut texts: Vec<String> = lines.iter().map(|line| prose(line)).collect();
+        texts.extend(queue_line(queue));
+        let room = self.rows.saturating_sub(1);
+        if room == 1 {
+            // One row for all of them: in turn rather than "+3 more".
+            let texts: Vec<_> = texts.iter().map(|text| Some(text.as_str())).collect();
+            return self.in_turn(1, &texts);
+        }
+        let hidden = if texts.len() > room { texts.len() - room.saturating_sub(1) } else { 0 };
+        let shown = texts.len() - hidden;
+        for (row, text) in texts[..shown].iter().enumerate() {
+            self.line(row + 1, text);
+        }
+        if hidden > 0 {
+            self.line(shown + 1, &format!("+{hidden} more"));
+        }
+    }
+
+    fn headed(&mut self, title: &str, text: &str) {
+        self.line(0, title);
+        self.paragraph(1, text);
+    }
+
+    fn menu(&mut self, items: &[String], selected: usize) {
+        if items.is_empty() {
+            return self.line(0, "nothing to choose");
+        }
+        let selected = selected.min(items.len() - 1);
+        let first = selected.saturating_sub(self.rows / 2).min(items.len().saturating_sub(self.rows));
+        for (row, item) in items.iter().enumerate().skip(first).take(self.rows) {
+            if row == selected {
+                self.grid.write(row - first, 0, ">");
+            }
+            let item = prose(item);
+            let gone = if row == selected { self.moment.scroll(self.overflow(&item) + 1, CHARACTER) } else { 0 };
+            let gone = if self.overflow_of(&item, self.columns.saturating_sub(1)) == 0 { 0 } else { gone };
+            self.grid.write(row - first, 1, &item.chars().skip(gone as usize).collect::<String>());
+        }
+    }
+
+    /// Text from `row` to the last one, page by page when it is longer.
+    fn paragraph(&mut self, row: usize, text: &str) {
+        let lines = wrap(text, self.columns);
+        let rows = self.rows.saturating_sub(row).max(1);
+        let page = self.moment.page(lines.len().div_ceil(rows).max(1));
+        for (at, line) in lines.iter().skip(page * rows).take(rows).enumerate() {
+            self.centred(row + at, line);
+        }
+    }
+
+    /// A line that fits is centred, a longer one scrolls.
+    fn line(&mut self, row: usize, text: &str) {
+        let gone = self.moment.scroll(self.overflow(text), CHARACTER);
+        if self.overflow(text) == 0 {
+            self.centred(row, text);
+        } else {
+            self.grid.write(row, 0, &text.chars().skip(gone as usize).collect::<String>());
+        }
+    }
+
+    fn centred(&mut self, row: usize, text: &str) {
+        self.grid.write(row, self.columns.saturating_sub(text.chars().count()) / 2, text);
+    }
+
+    fn overflow(&self, text: &str) -> u32 {
+        self.overflow_of(text, self.columns)
+    }
+
+    fn overflow_of(&self, text: &str, columns: usize) -> u32 {
+        u32::try_from(text.chars().count().saturating_sub(columns)).unwrap_or(u32::MAX)
+    }
+}
+
+fn queue_line(queue: Queue) -> Option<String> {
+    match queue {
+        Queue { waiting: 0, set_aside: 0 } => None,
+        Queue { waiting, set_aside: 0 } => Some(format!("{waiting} waiting")),
+        Queue { waiting, set_aside } => Some(format!("{waiting} wait, {set_aside} aside")),
+    }
+}

@@ -1,0 +1,109 @@
+//! Frames as PNG, for screens without glass and for the documentation.
+
+use crate::frame::{Bitmap, Frame};
+
+/// What surrounds the dots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// As it would look on the desk: dark glass in a frame for dots, a lit LCD for characters.
+    Glass,
+    /// The dots alone, white on black.
+    Bare,
+}
+
+/// The frame as a PNG, every dot `scale` pixels wide (1 to 32; others are brought into that range).
+pub fn png(frame: &Frame, scale: u8, look: Look) -> Vec<u8> {
+    let dots = frame.to_bitmap();
+    let scene = match (look, frame) {
+        (Look::Bare, _) => BARE,
+        (Look::Glass, Frame::Pixels(_)) => OLED,
+        (Look::Glass, Frame::Characters(_)) => LCD,
+    };
+    Canvas::paint(&dots, usize::from(scale.clamp(1, 32)), &scene).encode()
+}
+
+/// Colours and measures of a display, in RGB and in dots.
+struct Scene {
+    lit: [u8; 3],
+    /// Where one lit dot meets the next; close to `lit`, so that a camera still sees one area.
+    seam: [u8; 3],
+    dark: [u8; 3],
+    bezel: [u8; 3],
+    /// Dark glass around the dots.
+    glass: usize,
+    /// The frame around the glass.
+    frame: usize,
+}
+
+const BARE: Scene = Scene { lit: [255; 3], seam: [255; 3], dark: [0; 3], bezel: [0; 3], glass: 0, frame: 0 };
+
+const OLED: Scene =
+    Scene { lit: [214, 240, 255], seam: [160, 190, 210], dark: [8, 10, 14], bezel: [38, 42, 48], glass: 4, frame: 3 };
+
+const LCD: Scene =
+    Scene { lit: [240, 246, 255], seam: [200, 214, 245], dark: [24, 62, 190], bezel: [30, 30, 32], glass: 5, frame: 4 };
+
+/// Palette indices.
+const LIT: u8 = 0;
+const SEAM: u8 = 1;
+const DARK: u8 = 2;
+const BEZEL: u8 = 3;
+const OUTSIDE: u8 = 4;
+
+struct Canvas {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+    palette: Vec<u8>,
+}
+
+impl Canvas {
+    fn paint(dots: &Bitmap, scale: usize, scene: &Scene) -> Self {
+        let border = scene.glass + scene.frame;
+        // PNG knows no empty picture.
+        let width = ((usize::from(dots.width()) + 2 * border) * scale).max(1);
+        let height = ((usize::from(dots.height()) + 2 * border) * scale).max(1);
+        let corner = scene.frame * scale;
+        let mut pixels = Vec::with_capacity(width * height);
+        for y in 0..height {
+            for x in 0..width {
+                let inset = |at: usize, length: usize| at.min(length - 1 - at);
+                let (from_side, from_end) = (inset(x, width), inset(y, height));
+                let dot = |at: usize| (at / scale) as i32 - border as i32;
+                pixels.push(if dots.is_lit(dot(x), dot(y)) {
+                    if scale > 2 && (x % scale == scale - 1 || y % scale == scale - 1) { SEAM } else { LIT }
+                } else if from_side.min(from_end) >= scene.frame * scale {
+                    DARK
+                } else if is_cut_off(from_side, from_end, corner) {
+                    OUTSIDE
+                } else {
+                    BEZEL
+                });
+            }
+        }
+        let palette = [scene.lit, scene.seam, scene.dark, scene.bezel, [0; 3]].concat();
+        Self { width, height, pixels, palette }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![];
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(self.palette.as_slice());
+        encoder.set_trns([255, 255, 255, 255, 0].as_slice());
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels));
+        // A vector takes every byte, and sizes and palette are ours: see the test over all sizes.
+        debug_assert!(written.is_ok(), "{written:?}");
+        bytes
+    }
+}
+
+/// Outside of the quarter circle that rounds a corner.
+fn is_cut_off(from_side: usize, from_end: usize, radius: usize) -> bool {
+    if from_side >= radius || from_end >= radius {
+        return false;
+    }
+    let (x, y) = (radius - from_side, radius - from_end);
+    x * x + y * y > radius * radius
+}

@@ -1,0 +1,79 @@
+//! What a gadget has to say, without a word on how it looks.
+
+use std::time::Duration;
+
+/// One of the few things a gadget ever shows.
+///
+/// Every text may come from outside (a server, a spreadsheet): control characters, escape sequences
+/// and endless strings are harmless in all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// A person is asked to approve the device: open `address`, type `code`.
+    SignIn(SignIn),
+    /// Something is being reached that may take a while.
+    Connecting {
+        /// What is being reached, in a few words: `google.com`, `the network`.
+        to: String,
+    },
+    /// All is well.
+    Ready {
+        /// The name of the gadget, the running project, the last reading.
+        title: String,
+        /// More, most important first; what does not fit is left out from the end, with a mark.
+        lines: Vec<String>,
+        /// The outbox, shown when something waits or was set aside.
+        queue: Queue,
+    },
+    /// A person should do something.
+    Attention {
+        /// What is wrong, in two or three words.
+        title: String,
+        /// What to do about it; as long as it needs to be.
+        advice: String,
+    },
+    /// A list with one line chosen, turned by a knob.
+    Menu {
+        /// What is being chosen.
+        title: String,
+        /// The choices. May be empty.
+        items: Vec<String>,
+        /// Index of the chosen line; one past the end means the last.
+        selected: usize,
+    },
+    /// One short text, as large as it goes.
+    Message(String),
+    /// Nothing lit.
+    Blank,
+}
+
+/// A pending approval (RFC 8628 section 3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// The user code, shown exactly as received: no case is changed, nothing is added, and a line may
+    /// end only after a dash of its own.
+    pub code: String,
+    /// Where the code is typed. `https://` is dropped where it does not fit (Google allows that and
+    /// nothing else); nothing else is altered.
+    pub address: String,
+    /// The address with the code in it, for the QR code. Without one the QR code holds `address`.
+    pub complete_address: Option<String>,
+    /// How long the code lives, counted from the moment the screen was first shown. After that the
+    /// code is gone from the screen, even if nobody changes the screen.
+    pub time_left: Duration,
+    /// Why a person is asked (again), if there is more to say than "first start".
+    pub reason: Option<String>,
+}
+
+/// The state of the outbox in two numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Records that are safe on this device and not yet in the sheet.
+    pub waiting: u64,
+    /// Records the sheet refused for their content.
+    pub set_aside: u64,
+}
+
+impl Queue {
+    /// Nothing waits and nothing was set aside.
+    pub const EMPTY: Self = Self { waiting: 0, set_aside: 0 };
+}
