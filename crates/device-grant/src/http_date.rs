@@ -1,0 +1,46 @@
+//! HTTP dates and `Retry-After`.
+
+use core::time::Duration;
+
+/// Seconds since 1970 of an HTTP date in its one current form, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+/// The two forms that went out of use before OAuth existed are not read.
+pub(crate) fn unix_seconds(date: &str) -> Option<i64> {
+    let mut parts = date.trim().split_once(", ")?.1.split(' ');
+    let day: i64 = number(parts.next()?, 1, 31)?;
+    let month = parts.next()?;
+    let month = MONTHS.iter().position(|name| *name == month)?;
+    let year = number(parts.next()?, 1970, 9999)?;
+    let mut clock = parts.next()?.split(':');
+    let (hour, minute, second) =
+        (number(clock.next()?, 0, 23)?, number(clock.next()?, 0, 59)?, number(clock.next()?, 0, 60)?);
+    if parts.next()? != "GMT" || parts.next().is_some() || clock.next().is_some() {
+        return None;
+    }
+    Some(((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+/// How long to wait, from `Retry-After` in seconds, or as a date next to the server's own `Date`.
+pub(crate) fn retry_after(value: Option<&str>, date: Option<&str>) -> Option<Duration> {
+    let value = value?.trim();
+    if let Some(seconds) = number(value, 0, i64::MAX) {
+        return u64::try_from(seconds).ok().map(Duration::from_secs).map(|wait| wait.min(crate::body::LONGEST));
+    }
+    let wait = unix_seconds(value)?.checked_sub(unix_seconds(date?)?)?;
+    u64::try_from(wait).ok().map(Duration::from_secs)
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn number(digits: &str, least: i64, most: i64) -> Option<i64> {
+    let good = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|n| good && (least..=most).contains(n))
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar; `month` counts from 0.
+fn days(year: i64, month: usize, day: i64) -> i64 {
+    const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let past = year - 1;
+    let leap_days = past / 4 - past / 100 + past / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
+    (year - 1970) * 365 + leap_days + BEFORE[month] + i64::from(leap && month > 1) + day - 1
+}

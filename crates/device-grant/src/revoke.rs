@@ -1,0 +1,71 @@
+//! Giving a grant back (RFC 7009).
+
+use core::time::Duration;
+
+use crate::client::Client;
+use crate::error::{OAuthError, Trouble};
+use crate::exchange::{Reply, Request};
+use crate::secret::{AccessToken, RefreshToken};
+use crate::wire::{self, Auth, Params};
+
+/// One attempt to revoke a token. Revoke the refresh token: the provider then drops its access tokens too.
+#[derive(Debug)]
+pub struct Revoke<'a> {
+    client: &'a Client,
+    url: &'a crate::Url,
+    token: &'a str,
+    hint: &'static str,
+}
+
+/// What came of it. Forget the tokens on the device in every case; only `Later` is worth keeping a copy for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token is dead, now or already before.
+    Done,
+    /// The token still lives; try again.
+    Later {
+        /// Why.
+        trouble: Trouble,
+        /// How long the provider wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// This provider does not revoke tokens of this kind: try the other one.
+    OtherKind(OAuthError),
+    /// It will not. Tell the person to withdraw access at the provider.
+    Refused(Option<OAuthError>),
+}
+
+impl<'a> Revoke<'a> {
+    /// Revokes a refresh token. `None` if the provider has no revocation endpoint.
+    pub fn refresh_token(client: &'a Client, token: &'a RefreshToken) -> Option<Self> {
+        Self::new(client, token.expose(), "refresh_token")
+    }
+
+    /// Revokes an access token. `None` if the provider has no revocation endpoint.
+    pub fn access_token(client: &'a Client, token: &'a AccessToken) -> Option<Self> {
+        Self::new(client, token.expose(), "access_token")
+    }
+
+    fn new(client: &'a Client, token: &'a str, hint: &'static str) -> Option<Self> {
+        let url = client.provider().endpoints.revocation()?;
+        Some(Self { client, url, token, hint })
+    }
+
+    /// What to send, once.
+    pub fn request(&self) -> Request {
+        let mut params = Params::new();
+        params.add("token", self.token);
+        params.add("token_type_hint", self.hint);
+        let auth = if self.client.provider().dialect.revoke_auth { Auth::Full } else { Auth::Nothing };
+        wire::post(self.client, self.url, auth, params)
+    }
+
+    /// What the reply means.
+    pub fn outcome(&self, reply: Reply<'_>) -> Revoked {
+        match reply {
+            Reply::Lost(lost) => Revoked::Later { trouble: Trouble::Lost(lost), retry_after: None },
+            Reply::Answer(answer) if answer.status == 200 => Revoked::Done,
+            Reply::Answer(_) => Revoked::Refused(None),
+        }
+    }
+}
