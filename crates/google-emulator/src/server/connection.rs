@@ -1,0 +1,313 @@
+//! One connection: requests in, replies out, and the misbehaviour that fault rules ask for.
+
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use super::Shared;
+use crate::{Delivery, Reply, Request, sheets::errors};
+
+const MOST_HEAD_BYTES: usize = 64 * 1024;
+const MOST_HEADERS: usize = 100;
+/// Google took 9 MB (docs/google.md 5.1).
+const MOST_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Google's own limit lies between 60 s and 300 s (docs/google.md 7).
+const IDLE: Duration = Duration::from_secs(240);
+/// A peer that stops in the middle of a request or does not take its reply.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// Serves until one side has enough, then hands the stream to `close`, which drops its last handle.
+pub(super) fn serve(stream: TcpStream, shared: &Shared, close: impl FnOnce(TcpStream)) {
+    let _ = stream.set_nodelay(true);
+    let _ = stream.set_write_timeout(Some(STALLED));
+    let mut connection = Connection { stream, buffer: Vec::new(), shared };
+    while let Ok(End::Kept) = connection.exchange() {}
+    close(connection.stream);
+}
+
+struct Connection<'a> {
+    stream: TcpStream,
+    /// Bytes received that belong to no request yet.
+    buffer: Vec<u8>,
+    shared: &'a Shared,
+}
+
+#[derive(PartialEq, Eq)]
+enum End {
+    Kept,
+    Closed,
+}
+
+/// Why no request could be read.
+enum Unread {
+    /// The client left, or stayed silent too long.
+    Gone,
+    /// Answer with this status and close.
+    Refused(u16),
+}
+
+impl From<io::Error> for Unread {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+struct Head {
+    request: Request,
+    body: BodyLength,
+    keep_alive: bool,
+    expects_continue: bool,
+}
+
+enum BodyLength {
+    Known(usize),
+    Chunked,
+}
+
+impl Connection<'_> {
+    fn exchange(&mut self) -> io::Result<End> {
+        let (request, keep_alive) = match self.read_request() {
+            Ok(read) => read,
+            Err(Unread::Gone) => return Ok(End::Closed),
+            Err(Unread::Refused(status)) => {
+                let reply = errors::html(status);
+                self.write(&reply, reply.body.len(), false, true)?;
+                self.drain();
+                return Ok(End::Closed);
+            }
+        };
+        let reply = self.shared.answer(&request);
+        if !reply.delay.is_zero() && !self.shared.pause(reply.delay) {
+            return Ok(End::Closed);
+        }
+        let with_body = request.method != "HEAD";
+        match reply.delivery {
+            Delivery::Whole => self.write(&reply, reply.body.len(), keep_alive, with_body)?,
+            Delivery::Truncated { bytes } => {
+                self.write(&reply, bytes, false, with_body)?;
+                return Ok(End::Closed);
+            }
+            Delivery::Slow { bytes_per_second } => {
+                self.write(&reply, 0, keep_alive, with_body)?;
+                self.drip(&reply.body, bytes_per_second)?;
+            }
+            Delivery::Dropped => return Ok(End::Closed),
+            Delivery::Reset => {
+                // Closing with a linger time of zero sends RST instead of FIN.
+                rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+                return Ok(End::Closed);
+            }
+        }
+        Ok(if keep_alive { End::Kept } else { End::Closed })
+    }
+
+    fn read_request(&mut self) -> Result<(Request, bool), Unread> {
+        let head = self.read_head()?;
+        let mut request = head.request;
+        if head.expects_continue && self.buffer.is_empty() {
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        request.body = match head.body {
+            BodyLength::Known(length) if length > MOST_BODY_BYTES => return Err(Unread::Refused(413)),
+            BodyLength::Known(length) => self.take(length)?,
+            BodyLength::Chunked => self.read_chunks()?,
+        };
+        Ok((request, head.keep_alive))
+    }
+
+    fn read_head(&mut self) -> Result<Head, Unread> {
+        let idle = self.shared.idle_close().unwrap_or(IDLE).max(Duration::from_millis(1));
+        if self.buffer.is_empty() {
+            self.stream.set_read_timeout(Some(idle))?;
+            self.receive()?;
+        }
+        self.stream.set_read_timeout(Some(STALLED))?;
+        loop {
+            if let Some((head, length)) = parse_head(&self.buffer)? {
+                self.buffer.drain(..length);
+                return Ok(head);
+            }
+            if self.buffer.len() > MOST_HEAD_BYTES {
+                return Err(Unread::Refused(431));
+            }
+            self.receive()?;
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), Unread> {
+        let mut chunk = [0; 16 * 1024];
+        match self.stream.read(&mut chunk)? {
+            0 => Err(Unread::Gone),
+            count => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<Vec<u8>, Unread> {
+        while self.buffer.len() < length {
+            self.receive()?;
+        }
+        let rest = self.buffer.split_off(length);
+        Ok(std::mem::replace(&mut self.buffer, rest))
+    }
+
+    fn line(&mut self) -> Result<Vec<u8>, Unread> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let mut line = self.take(end + 1)?;
+                line.truncate(line.trim_ascii_end().len());
+                return Ok(line);
+            }
+            if self.buffer.len() > MOST_HEAD_BYTES {
+                return Err(Unread::Refused(400));
+            }
+            self.receive()?;
+        }
+    }
+
+    /// RFC 9112 section 7.1; trailers are read and forgotten.
+    fn read_chunks(&mut self) -> Result<Vec<u8>, Unread> {
+        let mut body = Vec::new();
+        loop {
+            let line = self.line()?;
+            let size = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+            let size = std::str::from_utf8(size).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+            let size = size.ok_or(Unread::Refused(400))?;
+            if size > MOST_BODY_BYTES - body.len() {
+                return Err(Unread::Refused(413));
+            }
+            if size == 0 {
+                while !self.line()?.is_empty() {}
+                return Ok(body);
+            }
+            body.extend(self.take(size)?);
+            if !self.line()?.is_empty() {
+                return Err(Unread::Refused(400));
+            }
+        }
+    }
+
+    fn write(&mut self, reply: &Reply, body_bytes: usize, keep_alive: bool, with_body: bool) -> io::Result<()> {
+        let mut out = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status)).into_bytes();
+        for (name, value) in &reply.headers {
+            // A line break in a value would be a header of somebody else's making.
+            let value: String = value.chars().filter(|c| !c.is_control()).collect();
+            out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let length = reply.body.len();
+        out.extend_from_slice(format!("Content-Length: {length}\r\nConnection: {connection}\r\n\r\n").as_bytes());
+        if with_body {
+            out.extend_from_slice(&reply.body[..body_bytes.min(length)]);
+        }
+        self.stream.write_all(&out)
+    }
+
+    fn drip(&mut self, body: &[u8], bytes_per_second: u32) -> io::Result<()> {
+        let portion = (bytes_per_second / 20).max(1);
+        let pause = Duration::from_secs(1) * portion / bytes_per_second;
+        for part in body.chunks(portion as usize) {
+            self.stream.write_all(part)?;
+            if !self.shared.pause(pause) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Closing with unread bytes would reset the connection and take our refusal with it.
+    fn drain(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let _ = self.stream.set_read_timeout(Some(Duration::from_millis(500)));
+        let mut sink = [0; 16 * 1024];
+        let mut left = MOST_BODY_BYTES;
+        while let Ok(count @ 1..) = self.stream.read(&mut sink) {
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// The head and its length in bytes, once it is complete.
+fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Unread> {
+    let bad = || Unread::Refused(400);
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let length = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Unread::Refused(431)),
+        Err(_) => return Err(bad()),
+    };
+    let mut request = Request::new(parsed.method.unwrap_or_default(), &origin_form(parsed.path.unwrap_or_default()));
+    for header in parsed.headers.iter() {
+        request.headers.push((header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned()));
+    }
+    let is = |name: &str, value: &str| {
+        request.header(name).is_some_and(|text| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(value)))
+    };
+    let lengths: Vec<&str> = request
+        .headers
+        .iter()
+        .filter(|(n, _)| n.eq_ignore_ascii_case("content-length"))
+        .map(|(_, v)| v.trim())
+        .collect();
+    let is_chunked = is("transfer-encoding", "chunked");
+    let body = match lengths.as_slice() {
+        // Both, or two of them, is how requests are smuggled (RFC 9112 section 6.3).
+        [_, ..] if is_chunked => return Err(bad()),
+        [first, rest @ ..] if rest.iter().any(|other| other != first) => return Err(bad()),
+        [] if is_chunked => BodyLength::Chunked,
+        [] if request.header("transfer-encoding").is_some() => return Err(Unread::Refused(501)),
+        [] => BodyLength::Known(0),
+        [first, ..] if first.bytes().all(|b| b.is_ascii_digit()) => {
+            BodyLength::Known(first.parse().map_err(|_| bad())?)
+        }
+        _ => return Err(bad()),
+    };
+    let keep_alive = match parsed.version {
+        Some(1) => !is("connection", "close"),
+        _ => is("connection", "keep-alive"),
+    };
+    let expects_continue = is("expect", "100-continue");
+    Ok(Some((Head { request, body, keep_alive, expects_continue }, length)))
+}
+
+/// A proxy's `http://host/path` becomes `/path`.
+fn origin_form(target: &str) -> String {
+    match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]).to_owned(),
+        _ => target.to_owned(),
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        302 => "Found",
+        303 => "See Other",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Unknown",
+    }
+}

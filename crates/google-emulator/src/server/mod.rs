@@ -1,0 +1,276 @@
+//! The thin shell: one port, a thread for each connection, the model behind a lock.
+
+mod connection;
+mod journal;
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use self::journal::Journal;
+use crate::{Model, Options, Reply, Request, sheets::errors, wire::Delivery};
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// The emulated world.
+    pub model: Options,
+    /// Where it survives restarts; None keeps it in memory. A change is on disk before its reply leaves.
+    pub data: Option<PathBuf>,
+}
+
+/// The emulator on a port. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The port is taken, or the address is not of this machine.
+    Listen {
+        /// As asked for.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The data file cannot be read or written.
+    Data {
+        /// As asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another emulator has the data file open.
+    InUse {
+        /// As asked for.
+        path: PathBuf,
+    },
+    /// The data file is not what an emulator wrote. Nothing was changed.
+    Damaged {
+        /// As asked for.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, .. } => write!(f, "cannot listen on {address}"),
+            Self::Data { path, .. } => write!(f, "cannot use the data file {}", path.display()),
+            Self::InUse { path } => write!(f, "another emulator uses {}; stop it first", path.display()),
+            Self::Damaged { path, line } => {
+                write!(f, "{} is damaged at line {line}; move it away to start afresh", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listen { source, .. } | Self::Data { source, .. } => Some(source),
+            Self::InUse { .. } | Self::Damaged { .. } => None,
+        }
+    }
+}
+
+/// Connections at once; one more is closed at the door.
+const MOST_CONNECTIONS: usize = 2_000;
+/// A connection parses JSON of limited depth and needs no more.
+const STACK_BYTES: usize = 512 * 1024;
+
+impl Server {
+    /// Binds, reads the data file, and answers from then on. Port 0 finds a free one.
+    ///
+    /// A port whose last owner was killed can be taken at once: the standard library sets `SO_REUSEADDR`.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing listens then.
+    pub fn start(listen: &str, options: ServerOptions) -> Result<Self, StartError> {
+        let refused = |source| StartError::Listen { address: listen.to_owned(), source };
+        let listener = TcpListener::bind(listen).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let mut model = Model::new(options.model);
+        let journal = options.data.as_deref().map(|path| Journal::open(path, &mut model)).transpose()?;
+        model.reseed(seed_from_os());
+        model.clear_log();
+        let shared = Arc::new(Shared {
+            world: Mutex::new(World { model, journal }),
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            quiet: Mutex::new(()),
+            wake: Condvar::new(),
+        });
+        let accepting = thread::Builder::new()
+            .name("emulator".into())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || accept(&listener, &shared)
+            })
+            .map_err(refused)?;
+        Ok(Self { address, shared, accepting: Some(accepting) })
+    }
+
+    /// Where it listens, with the port that was found.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://` and the address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The model itself, for tests in the same process. Requests wait meanwhile.
+    ///
+    /// Changes made this way are not in the data file.
+    pub fn with_model<T>(&self, f: impl FnOnce(&mut Model) -> T) -> T {
+        let mut world = self.shared.world();
+        world.model.tick(now());
+        f(&mut world.model)
+    }
+
+    /// Closes the port and all connections. What was answered is on disk.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.wake.notify_all();
+        // The acceptor blocks until somebody comes.
+        let knock = match self.address {
+            SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
+            SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], v6.port())),
+            address => address,
+        };
+        let woken = TcpStream::connect_timeout(&knock, Duration::from_secs(1)).is_ok();
+        for stream in lock(&self.shared.connections).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        if let Some(accepting) = self.accepting.take().filter(|_| woken) {
+            let _ = accepting.join();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    world: Mutex<World>,
+    connections: Mutex<BTreeMap<u64, TcpStream>>,
+    next_connection: AtomicU64,
+    stopping: AtomicBool,
+    quiet: Mutex<()>,
+    /// Ends the delays of replies when the server stops.
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+struct World {
+    model: Model,
+    journal: Option<Journal>,
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    /// Applies the request, makes it durable, and only then gives the reply away.
+    fn answer(&self, request: &Request) -> Reply {
+        let (reply, ticket) = {
+            let mut guard = self.world();
+            let World { model, journal } = &mut *guard;
+            let decision = model.decide(now(), request);
+            let reply = model.perform(&decision, request);
+            let ticket = journal.as_mut().map(|journal| journal.append(&decision, request));
+            (reply, ticket)
+        };
+        // A read waits too: what it saw must not be gone after a crash.
+        match ticket.map(journal::Ticket::wait) {
+            None | Some(Ok(())) => reply,
+            Some(Err(_)) => errors::plain(500).delivered(Delivery::Whole),
+        }
+    }
+
+    fn idle_close(&self) -> Option<Duration> {
+        self.world().model.idle_close()
+    }
+
+    /// Waits, unless the server stops before. False if it does.
+    fn pause(&self, time: Duration) -> bool {
+        let guard = lock(&self.quiet);
+        let stopping = |(): &mut ()| !self.stopping.load(Ordering::SeqCst);
+        let (_guard, outcome) =
+            self.wake.wait_timeout_while(guard, time, stopping).unwrap_or_else(PoisonError::into_inner);
+        outcome.timed_out()
+    }
+}
+
+/// A panic in one connection must not take the others with it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        // Out of descriptors or a client that left again: the next one may do better.
+        let Ok(stream) = stream else {
+            shared.pause(Duration::from_millis(10));
+            continue;
+        };
+        let Ok(handle) = stream.try_clone() else { continue };
+        let number = shared.next_connection.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut connections = lock(&shared.connections);
+            if connections.len() >= MOST_CONNECTIONS {
+                continue;
+            }
+            connections.insert(number, handle);
+        }
+        let serve = {
+            let shared = Arc::clone(shared);
+            move || {
+                connection::serve(stream, &shared, |kept| {
+                    // The registry's handle must not keep the socket open: a reset is sent by the last close.
+                    drop(lock(&shared.connections).remove(&number));
+                    drop(kept);
+                });
+            }
+        };
+        if thread::Builder::new().name("emulator-connection".into()).stack_size(STACK_BYTES).spawn(serve).is_err() {
+            lock(&shared.connections).remove(&number);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell is where the model's clock comes from")]
+fn now() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+fn seed_from_os() -> u64 {
+    // Without randomness the time has to do: these are test identifiers.
+    getrandom::u64().unwrap_or_else(|_| now().as_nanos() as u64)
+}
