@@ -1,0 +1,484 @@
+//! What the holder of the delivery lock reads and writes: one transaction per arrow of the protocol.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
+use sheet_courier::{
+    Batch, Cause, Device, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tag, Tally, Transition, Verdict,
+};
+
+use super::{DiskError, Happened, Outbox, Record};
+
+/// How long the ids of delivered rows are remembered.
+const SEEN_SECONDS: i64 = 90 * 24 * 3600;
+/// How many ids of delivered rows are remembered.
+const SEEN_ROWS: i64 = 1_000_000;
+
+/// A row that may be frozen.
+#[derive(Clone, Debug)]
+pub struct QueuedRow {
+    /// The row in the file.
+    pub handle: i64,
+    /// Row id.
+    pub id: String,
+    /// Its table.
+    pub table: String,
+    /// Its contents.
+    pub record: Record,
+    /// When it happened.
+    pub happened: Happened,
+    /// The largest batch it may be sent in.
+    pub at_most: Option<u32>,
+    /// How often it was refused alone.
+    pub refusals: u32,
+}
+
+/// What the sender last said about itself, for `status` in another process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// One line; none when the last request was answered as hoped.
+    pub last_error: Option<String>,
+    /// When the next request is made, as Unix milliseconds of the wall clock.
+    pub next_try: Option<i64>,
+}
+
+/// A change was not made; the file is as it was.
+#[derive(Debug)]
+pub enum CommitError {
+    /// The rows are not what they were when they were read: read again.
+    Stale,
+    /// The disk.
+    Disk(DiskError),
+}
+
+impl Outbox {
+    /// Everything the courier starts from. `boot` is this boot's id and `now` the time since it.
+    ///
+    /// # Errors
+    /// The disk could not be read, or holds what this program did not write.
+    pub fn durable(&self, boot: &str, now: Duration) -> Result<Durable, DiskError> {
+        let mut connection = self.connection();
+        // One snapshot, so that its parts belong together.
+        let tx = connection.transaction()?;
+        let sheet = current_sheet(&tx)?;
+        let markers = match &sheet {
+            Some(sheet) => markers(&tx, &sheet.id)?,
+            None => Vec::new(),
+        };
+        Ok(Durable {
+            device: device(&tx)?,
+            sheet,
+            batch: open_batch(&tx)?,
+            markers,
+            tally: tally(&tx, boot, now)?,
+            hold: note(&tx, "hold")?,
+        })
+    }
+
+    /// The oldest queued rows, up to `max_rows` and about `max_bytes` of their stored text (one row at least).
+    ///
+    /// # Errors
+    /// The disk could not be read, or a row is not what this program wrote.
+    pub fn queued(&self, max_rows: u32, max_bytes: usize) -> Result<Vec<QueuedRow>, DiskError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT n, id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, at_most, refusals FROM row
+             WHERE state = 0 ORDER BY n LIMIT ?1",
+        )?;
+        let mut found = statement.query((max_rows,))?;
+        let mut rows = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = found.next()? {
+            let body: String = row.get(3)?;
+            bytes += body.len();
+            if bytes > max_bytes && !rows.is_empty() {
+                break;
+            }
+            rows.push(QueuedRow {
+                handle: row.get(0)?,
+                id: row.get(1)?,
+                table: row.get(2)?,
+                record: serde_json::from_str(&body).map_err(|_| DiskError::NotOurs("row"))?,
+                happened: super::queue::happened(row, 4)?,
+                at_most: row.get(9)?,
+                refusals: row.get(10)?,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Makes one change, wholly and durably, or not at all. `boot` is this boot's id; `unix_s` only ages the memory of ids.
+    ///
+    /// # Errors
+    /// `Stale`: gather again. `Disk`: the courier must not go on from here.
+    pub fn commit(&self, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
+        let mut connection = self.writable()?;
+        let done = commit_in(&mut connection, change, boot, unix_s);
+        if let Err(CommitError::Disk(error)) = &done {
+            self.note_failure(error);
+        }
+        done
+    }
+
+    /// What the sender last said about itself.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn status(&self) -> Result<Status, DiskError> {
+        Ok(note(&self.connection(), "status")?.unwrap_or_default())
+    }
+
+    /// For `status` in other processes. Not worth a sync: after a power cut the next attempt says it again.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn set_status(&self, status: &Status) -> Result<(), DiskError> {
+        let connection = self.writable()?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let written = put_note(&connection, "status", Some(status));
+        // Before anything else is written, whatever became of the status: rows rest on FULL.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        Ok(written?)
+    }
+
+    /// The spreadsheet rows go to.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn sheet(&self) -> Result<Option<SheetRef>, DiskError> {
+        Ok(current_sheet(&self.connection())?)
+    }
+
+    /// From now on rows go to `sheet`. Use it only while holding the delivery lock.
+    ///
+    /// # Errors
+    /// `Stale`: a batch for another spreadsheet is in flight and must be settled first.
+    pub fn set_sheet(&self, sheet: &SheetRef) -> Result<(), CommitError> {
+        let mut connection = self.writable()?;
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if open_batch(&tx)?.is_some_and(|batch| batch.spreadsheet != sheet.id) {
+            return Err(CommitError::Stale);
+        }
+        insert_sheet(&tx, sheet)?;
+        put_note(&tx, "hold", None::<&Hold>)?;
+        Ok(tx.commit()?)
+    }
+
+    /// Why nothing is sent, if so.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn hold(&self) -> Result<Option<Hold>, DiskError> {
+        Ok(note(&self.connection(), "hold")?)
+    }
+}
+
+fn commit_in(connection: &mut Connection, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match change {
+        Transition::SheetCreated(sheet) => {
+            insert_sheet(&tx, sheet)?;
+        }
+        Transition::Frozen { batch, rows, tally } => {
+            take_seq(&tx, batch.seq)?;
+            insert_batch(&tx, batch)?;
+            for (handle, id) in rows {
+                let sql = "UPDATE row SET state = 1, batch = ?1 WHERE n = ?2 AND id = ?3 AND state = 0";
+                // A person may have dropped the row since it was read.
+                if tx.prepare_cached(sql)?.execute(params![batch.id.as_u32(), handle, id])? != 1 {
+                    return Err(CommitError::Stale);
+                }
+            }
+            put_tally(&tx, tally, boot)?;
+        }
+        Transition::ToVoid { id, cause, reason } => {
+            let sql = "UPDATE batch SET cause = ?2, reason = ?3 WHERE id = ?1";
+            tx.execute(sql, params![id.as_u32(), cause_text(*cause), reason])?;
+        }
+        Transition::Applied { marker, tally } => {
+            let batch = marker.id.as_u32();
+            tx.execute(
+                "INSERT OR IGNORE INTO seen(hash, at) SELECT caller, ?2 FROM row WHERE batch = ?1 AND caller NOT NULL",
+                (batch, unix_s),
+            )?;
+            // Rarely: it counts up to a million.
+            if marker.seq % 64 == 0 {
+                forget_seen(&tx, unix_s)?;
+            }
+            tx.execute("DELETE FROM row WHERE batch = ?1", (batch,))?;
+            tx.execute("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
+            close_batch(&tx, marker)?;
+            put_tally(&tx, tally, boot)?;
+        }
+        Transition::Voided { marker, verdict, tally, hold } => {
+            give_back(&tx, marker.id, verdict)?;
+            close_batch(&tx, marker)?;
+            if let Some(hold) = hold {
+                tx.execute("UPDATE row SET state = 0, refusals = 0, run = 0 WHERE state = 2 AND run = 1", ())?;
+                put_note(&tx, "hold", Some(hold))?;
+            }
+            put_tally(&tx, tally, boot)?;
+        }
+        Transition::Rekeyed { old, left, batch, tally } => {
+            take_seq(&tx, batch.seq)?;
+            if let Some(marker) = left {
+                insert_marker(&tx, &batch.spreadsheet, marker)?;
+            }
+            tx.execute("DELETE FROM batch WHERE id = ?1", (old.as_u32(),))?;
+            insert_batch(&tx, batch)?;
+            tx.execute("UPDATE row SET batch = ?2 WHERE batch = ?1", (old.as_u32(), batch.id.as_u32()))?;
+            put_tally(&tx, tally, boot)?;
+        }
+        Transition::Stamped(ids, at) => {
+            for id in ids {
+                tx.execute("UPDATE marker SET ended_at = ?2 WHERE id = ?1", (id.as_u32(), at))?;
+            }
+        }
+        Transition::Pruned(ids) => {
+            for id in ids {
+                tx.execute("DELETE FROM marker WHERE id = ?1", (id.as_u32(),))?;
+            }
+        }
+        Transition::Held(hold) => put_note(&tx, "hold", Some(hold))?,
+        Transition::Released => put_note(&tx, "hold", None::<&Hold>)?,
+    }
+    Ok(tx.commit()?)
+}
+
+/// Rows of a voided batch leave it.
+fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), rusqlite::Error> {
+    let batch = batch.as_u32();
+    tx.execute("DELETE FROM row WHERE batch = ?1 AND unwanted = 1", (batch,))?;
+    match verdict {
+        Verdict::Return => tx.execute("UPDATE row SET state = 0, batch = NULL WHERE batch = ?1", (batch,)),
+        Verdict::Halve(at_most) => {
+            tx.execute("UPDATE row SET state = 0, batch = NULL, at_most = ?2 WHERE batch = ?1", (batch, at_most))
+        }
+        Verdict::RefusedOnce(reason) => tx.execute(
+            "UPDATE row SET state = 0, batch = NULL, at_most = 1, refusals = refusals + 1, reason = ?2 WHERE batch = ?1",
+            (batch, reason),
+        ),
+        Verdict::Aside(reason) => tx.execute(
+            "UPDATE row SET state = 2, batch = NULL, run = 1,
+             reason = CASE WHEN reason IS NULL OR reason = ?2 THEN ?2 ELSE reason || '; then ' || ?2 END WHERE batch = ?1",
+            (batch, reason),
+        ),
+    }?;
+    Ok(())
+}
+
+/// The batch is settled; its marker is in the spreadsheet.
+fn close_batch(tx: &Transaction<'_>, marker: &Marker) -> Result<(), rusqlite::Error> {
+    let id = marker.id.as_u32();
+    let spreadsheet: String = tx.query_row("SELECT spreadsheet FROM batch WHERE id = ?1", (id,), |row| row.get(0))?;
+    insert_marker(tx, &spreadsheet, marker)?;
+    tx.execute("DELETE FROM batch WHERE id = ?1", (id,))?;
+    Ok(())
+}
+
+/// A sequence number is taken by the transaction that uses it, and never again.
+fn take_seq(tx: &Transaction<'_>, seq: u64) -> Result<(), CommitError> {
+    let taken = tx.execute("UPDATE device SET next_seq = ?1 + 1 WHERE next_seq = ?1", (seq,))?;
+    if taken == 1 { Ok(()) } else { Err(CommitError::Stale) }
+}
+
+fn insert_batch(tx: &Transaction<'_>, batch: &Batch) -> Result<(), CommitError> {
+    let tabs = serde_json::to_string(&batch.tabs).map_err(|_| DiskError::NotOurs("layout"))?;
+    tx.execute(
+        "INSERT INTO batch(id, seq, spreadsheet, body, digest, tabs, rows, refusals) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+        params![
+            batch.id.as_u32(),
+            batch.seq,
+            batch.spreadsheet,
+            &batch.body[..],
+            batch.digest.as_u64() as i64, // SQLite's integers are signed; the bits are what counts
+            tabs,
+            batch.rows,
+            batch.refusals,
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Marker) -> Result<(), rusqlite::Error> {
+    tx.execute(
+        "INSERT OR REPLACE INTO marker(spreadsheet, id, seq, key, value, applied, doubt, ended_at)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+        params![
+            spreadsheet,
+            marker.id.as_u32(),
+            marker.seq,
+            marker.key,
+            marker.value,
+            marker.applied,
+            marker.doubt,
+            marker.ended_at,
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_sheet(tx: &Transaction<'_>, sheet: &SheetRef) -> Result<(), rusqlite::Error> {
+    // The newest row is the current sheet, also when an older one is adopted again.
+    tx.execute(
+        "INSERT OR REPLACE INTO sheet(id, url, title) VALUES (?1, ?2, ?3)",
+        (&sheet.id, &sheet.url, &sheet.title),
+    )?;
+    Ok(())
+}
+
+/// A clock in the past forgets too little, one in the future too much: then a repeated id is a new row, as documented.
+fn forget_seen(tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error> {
+    // Through the index on `at`: looks at the oldest only.
+    tx.execute("DELETE FROM seen WHERE at < ?1", (unix_s - SEEN_SECONDS,))?;
+    let over = "SELECT count(*) > ?1 FROM (SELECT 1 FROM seen LIMIT ?1 + 1)";
+    if tx.query_row(over, (SEEN_ROWS,), |row| row.get(0))? {
+        // A tenth at a time, so that this is rare.
+        let oldest = "SELECT hash FROM seen ORDER BY at LIMIT ?1";
+        tx.execute(&format!("DELETE FROM seen WHERE hash IN ({oldest})"), (SEEN_ROWS / 10,))?;
+    }
+    Ok(())
+}
+
+fn device(connection: &Connection) -> Result<Device, DiskError> {
+    let (tag, base, next_seq): (String, u32, u64) =
+        connection.query_row("SELECT tag, base, next_seq FROM device", (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    Ok(Device { tag: Tag::parse(&tag).ok_or(DiskError::NotOurs("device tag"))?, base, next_seq })
+}
+
+fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
+    connection
+        .query_row("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), |row| {
+            Ok(SheetRef { id: row.get(0)?, url: row.get(1)?, title: row.get(2)? })
+        })
+        .optional()
+}
+
+fn open_batch(connection: &Connection) -> Result<Option<Batch>, DiskError> {
+    let sql = "SELECT id, seq, spreadsheet, body, digest, cause, reason, tabs, rows, refusals FROM batch";
+    let found = connection
+        .query_row(sql, (), |row| {
+            let body: Vec<u8> = row.get(3)?;
+            let tabs: String = row.get(7)?;
+            let cause: Option<String> = row.get(5)?;
+            let reason: Option<String> = row.get(6)?;
+            let id: i64 = row.get(0)?;
+            let digest: i64 = row.get(4)?;
+            Ok((id, row.get(1)?, row.get(2)?, body, digest, cause, reason, tabs, row.get(8)?, row.get(9)?))
+        })
+        .optional()?;
+    let Some((id, seq, spreadsheet, body, digest, cause, reason, tabs, rows, refusals)) = found else {
+        return Ok(None);
+    };
+    let phase = match cause {
+        None => Phase::Send,
+        Some(cause) => Phase::Void(parse_cause(&cause).ok_or(DiskError::NotOurs("batch"))?, reason.unwrap_or_default()),
+    };
+    Ok(Some(Batch {
+        id: MarkerId::parse(id).ok_or(DiskError::NotOurs("batch"))?,
+        seq,
+        spreadsheet,
+        body: Arc::from(body),
+        digest: Digest::from_u64(digest as u64),
+        phase,
+        tabs: serde_json::from_str(&tabs).map_err(|_| DiskError::NotOurs("batch"))?,
+        rows,
+        refusals,
+    }))
+}
+
+fn markers(connection: &Connection, spreadsheet: &str) -> Result<Vec<Marker>, DiskError> {
+    let mut statement = connection.prepare(
+        "SELECT id, seq, key, value, applied, doubt, ended_at FROM marker WHERE spreadsheet = ?1 ORDER BY seq",
+    )?;
+    let mut rows = statement.query((spreadsheet,))?;
+    let mut markers = Vec::new();
+    while let Some(row) = rows.next()? {
+        markers.push(Marker {
+            id: MarkerId::parse(row.get(0)?).ok_or(DiskError::NotOurs("marker"))?,
+            seq: row.get(1)?,
+            key: row.get(2)?,
+            value: row.get(3)?,
+            applied: row.get(4)?,
+            doubt: row.get(5)?,
+            ended_at: row.get(6)?,
+        });
+    }
+    Ok(markers)
+}
+
+/// Pacing is counted on a clock that starts with the boot.
+#[derive(Serialize, Deserialize)]
+struct StoredTally {
+    boot: String,
+    tally: Tally,
+}
+
+fn put_tally(connection: &Connection, tally: &Tally, boot: &str) -> Result<(), rusqlite::Error> {
+    put_note(connection, "tally", Some(&StoredTally { boot: boot.into(), tally: *tally }))
+}
+
+fn tally(connection: &Connection, boot: &str, now: Duration) -> Result<Tally, rusqlite::Error> {
+    Ok(match note::<StoredTally>(connection, "tally")? {
+        None => Tally::default(),
+        Some(stored) if stored.boot == boot => stored.tally,
+        // How long the board was off is not known: no credit for that time.
+        Some(stored) => Tally { tokens_at: now, ..stored.tally },
+    })
+}
+
+/// A note that cannot be read counts as none: they hold nothing that rows depend on.
+fn note<T: for<'de> Deserialize<'de>>(connection: &Connection, name: &str) -> Result<Option<T>, rusqlite::Error> {
+    let text: Option<String> =
+        connection.query_row("SELECT value FROM note WHERE name = ?1", (name,), |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn put_note<T: Serialize>(connection: &Connection, name: &str, value: Option<&T>) -> Result<(), rusqlite::Error> {
+    match value.and_then(|value| serde_json::to_string(value).ok()) {
+        Some(text) => connection.execute("INSERT OR REPLACE INTO note(name, value) VALUES (?1, ?2)", (name, text))?,
+        None => connection.execute("DELETE FROM note WHERE name = ?1", (name,))?,
+    };
+    Ok(())
+}
+
+fn cause_text(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Content => "content",
+        Cause::TooBig => "too big",
+        Cause::NoAnswer => "no answer",
+        Cause::Full => "full",
+    }
+}
+
+fn parse_cause(text: &str) -> Option<Cause> {
+    [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full].into_iter().find(|cause| cause_text(*cause) == text)
+}
+
+impl From<rusqlite::Error> for CommitError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Disk(error.into())
+    }
+}
+
+impl From<DiskError> for CommitError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale => f.write_str("the outbox has changed meanwhile"),
+            Self::Disk(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CommitError {}

@@ -1,0 +1,393 @@
+//! The outbox: rows that were recorded and are not yet known to be in the sheet, in one SQLite file.
+//!
+//! Several processes may record at once. Only the holder of the delivery lock uses [`Outbox::durable`],
+//! [`Outbox::queued`] and [`Outbox::commit`].
+//!
+//! Not here: what a batch is and when it is sent (`sheet-courier`), and sending it ([`crate::delivery`]).
+
+mod batches;
+mod queue;
+mod record;
+mod schema;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
+use sheet_courier::{Tag, caller_id_hash, random_row_id};
+
+pub use batches::{CommitError, QueuedRow, Status};
+pub use queue::{Counts, Dropped, Filter, Listed, RowState};
+pub use record::{Happened, Record, Value};
+
+/// How much the outbox may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Beyond this many bytes in the file new records are refused, never old ones dropped.
+    pub max_bytes: u64,
+}
+
+/// A record to be kept.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// The table (tab) it belongs to.
+    pub table: String,
+    /// The caller's own id: the same id is kept once, for as long as it is remembered.
+    pub id: Option<String>,
+    /// What it says.
+    pub record: Record,
+    /// When it happened.
+    pub happened: Happened,
+}
+
+/// The answer to one [`NewRow`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The row's id, as in column A.
+    pub id: String,
+    /// What happened to it.
+    pub kept: Kept,
+}
+
+/// Whether a row is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It survives a power cut from now on.
+    Kept,
+    /// The same id was recorded before: nothing was written.
+    Known,
+}
+
+/// The rows and all that is known about their delivery.
+pub struct Outbox {
+    connection: Mutex<Connection>,
+    options: Options,
+    /// A sync failed: what the file holds is not known until it is opened again.
+    failed: AtomicBool,
+}
+
+/// Random at the first open; the file's own afterwards.
+struct NewIdentity {
+    tag: Tag,
+    base: u32,
+}
+
+impl Outbox {
+    /// Opens the outbox at `path`, or creates it, readable by this user alone.
+    ///
+    /// # Errors
+    /// `File`: the directory must exist and be writable. `Newer`: use the newer program. `Damaged`: nothing was changed;
+    /// keep the file, recover what can be recovered with SQLite's own tools, and start with a new one.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::prepare(Connection::open_with_flags(path, flags)?, options)
+    }
+
+    /// An outbox that ends with the process: for tests and simulations.
+    ///
+    /// # Errors
+    /// Out of memory, or no randomness from the OS.
+    pub fn open_in_memory(options: Options) -> Result<Self, OpenError> {
+        Self::prepare(Connection::open_in_memory()?, options)
+    }
+
+    fn prepare(mut connection: Connection, options: Options) -> Result<Self, OpenError> {
+        // Another process may be recording: wait for it rather than fail.
+        connection.busy_timeout(Duration::from_secs(10))?;
+        // Carries "several processes record while one delivers": readers and the writer do not block each other.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Carries "when `accept` returns, the row survives a power cut": every commit syncs the log.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // Carries nothing but a small resident size; in KiB.
+        connection.pragma_update(None, "cache_size", -512)?;
+        // Carries "the log does not stay large for ever after one busy hour".
+        connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+        // Somebody may hand us a file with views or triggers in it: they may not do more than plain SQL.
+        connection.pragma_update(None, "trusted_schema", false)?;
+
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| OpenError::NoRandomness)?;
+        let [a, b, c, d, base @ ..] = random;
+        let identity = NewIdentity { tag: Tag::from_random([a, b, c, d]), base: u32::from_be_bytes(base) };
+        schema::migrate(&mut connection, &identity)?;
+        Ok(Self { connection: Mutex::new(connection), options, failed: AtomicBool::new(false) })
+    }
+
+    /// Keeps `rows`, all or none, in one transaction: many rows cost one sync.
+    ///
+    /// When this returns `Ok`, the rows survive a power cut.
+    ///
+    /// # Errors
+    /// `Full`: nothing was recorded; deliver some or raise the limit. `Disk`: not recorded as far as we know; offered
+    /// again under the same ids, rows are kept once.
+    pub fn accept(&self, rows: &[NewRow]) -> Result<Vec<Accepted>, AcceptError> {
+        let mut connection = self.writable()?;
+        let accepted = self.accept_in(&mut connection, rows);
+        if let Err(AcceptError::Disk(error)) = &accepted {
+            self.note_failure(error);
+        }
+        accepted
+    }
+
+    fn accept_in(&self, connection: &mut Connection, rows: &[NewRow]) -> Result<Vec<Accepted>, AcceptError> {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let used = used_bytes(&tx)?;
+        let tag: String = tx.query_row("SELECT tag FROM device", (), |row| row.get(0))?;
+        let mut accepted = Vec::with_capacity(rows.len());
+        let mut added: u64 = 0;
+        for row in rows {
+            let (one, bytes) = accept_one(&tx, &tag, row)?;
+            accepted.push(one);
+            added += bytes;
+        }
+        if added > 0 && used + added > self.options.max_bytes {
+            return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
+        }
+        tx.commit()?;
+        Ok(accepted)
+    }
+
+    /// What SQLite finds wrong with the file; empty if nothing.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn integrity_check(&self) -> Result<Vec<String>, DiskError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+        let found = statement.query_map((), |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(if found == ["ok"] { Vec::new() } else { found })
+    }
+
+    /// A number that changes when another process has changed the file. Cheap: no page is read if nothing changed.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn data_version(&self) -> Result<i64, DiskError> {
+        Ok(self.connection().query_row("PRAGMA data_version", (), |row| row.get(0))?)
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic in another thread left at most an open transaction, which SQLite has rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writable(&self) -> Result<MutexGuard<'_, Connection>, DiskError> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(DiskError::Failed);
+        }
+        Ok(self.connection())
+    }
+
+    /// After a failed sync the kernel may have dropped the pages it could not write and report success next time.
+    fn note_failure(&self, error: &DiskError) {
+        if let DiskError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) = error {
+            let sync = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC];
+            if sync.contains(&error.extended_code) {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn accept_one(tx: &Transaction<'_>, tag: &str, row: &NewRow) -> Result<(Accepted, u64), AcceptError> {
+    let (id, caller) = match &row.id {
+        Some(id) => (format!("{tag}-{id}"), Some(caller_id_hash(id))),
+        None => {
+            let mut random = [0; 12];
+            getrandom::fill(&mut random).map_err(|_| AcceptError::NoRandomness)?;
+            (random_row_id(random), None)
+        }
+    };
+    if let Some(hash) = &caller {
+        let known = tx
+            .prepare_cached("SELECT 1 FROM row WHERE caller = ?1 UNION ALL SELECT 1 FROM seen WHERE hash = ?1")?
+            .query_row((hash.as_slice(),), |_| Ok(()))
+            .optional()?;
+        if known.is_some() {
+            return Ok((Accepted { id, kept: Kept::Known }, 0));
+        }
+    }
+    let body = serde_json::to_string(&row.record).map_err(|_| AcceptError::NotJson)?;
+    let happened = &row.happened;
+    tx.prepare_cached(
+        "INSERT INTO row(id, tab, body, caller, wall_ms, trusted, mono_ms, boot, at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        id,
+        row.table,
+        body,
+        caller.as_ref().map(<[u8; 16]>::as_slice),
+        happened.wall.unix_ms,
+        happened.wall.trusted,
+        happened.mono.since_boot().as_millis() as i64,
+        happened.boot,
+        happened.at_unix_ms,
+    ])?;
+    // What a row costs beside its text: id, times, table, SQLite's own bookkeeping.
+    let bytes = body.len() + row.table.len() + id.len() + 100;
+    Ok((Accepted { id, kept: Kept::Kept }, bytes as u64))
+}
+
+/// Pages in use, in bytes: what was freed by delivered rows is used again before the file grows.
+fn used_bytes(connection: &Connection) -> Result<u64, rusqlite::Error> {
+    let pragma = |name| connection.query_row(name, (), |row| row.get::<_, u64>(0));
+    let pages = pragma("PRAGMA page_count")?.saturating_sub(pragma("PRAGMA freelist_count")?);
+    Ok(pages * pragma("PRAGMA page_size")?)
+}
+
+/// SQLite gives its side files the mode of the main file, so the main file must be private before SQLite sees it.
+fn create_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => {
+            file.sync_all()?;
+            // The new name survives a power cut only when its directory was synced too.
+            path.parent().map_or(Ok(()), |dir| {
+                File::open(if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?.sync_all()
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The outbox could not be opened. Nothing that was in it was changed.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The file could not be created.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Written by a newer program.
+    Newer {
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Not an SQLite file, or a damaged one.
+    Damaged(rusqlite::Error),
+    /// SQLite could not open or read it: permissions, a full or failing disk.
+    Sqlite(rusqlite::Error),
+    /// The OS gave no random numbers.
+    NoRandomness,
+}
+
+/// The rows were not recorded.
+#[derive(Debug)]
+pub enum AcceptError {
+    /// The queue is full.
+    Full {
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// The disk is full or failing.
+    Disk(DiskError),
+    /// The OS gave no random numbers.
+    NoRandomness,
+    /// The record cannot be written as JSON.
+    NotJson,
+}
+
+/// The outbox could not be read or written.
+#[derive(Debug)]
+pub enum DiskError {
+    /// SQLite's own account.
+    Sqlite(rusqlite::Error),
+    /// A sync failed earlier: open the outbox again before writing more.
+    Failed,
+    /// Something in the file is not what we wrote.
+    NotOurs(&'static str),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for AcceptError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Disk(error.into())
+    }
+}
+
+impl From<DiskError> for AcceptError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<rusqlite::Error> for DiskError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "cannot create {}", path.display()),
+            Self::Newer { found, known } => {
+                write!(f, "the outbox has version {found}, this program knows {known}; use the newer program")
+            }
+            Self::Damaged(_) => f.write_str("the outbox is damaged; nothing was changed, keep the file"),
+            Self::Sqlite(_) => f.write_str("cannot open the outbox"),
+            Self::NoRandomness => f.write_str("the system gives no random numbers"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::File { source, .. } => Some(source),
+            Self::Damaged(error) | Self::Sqlite(error) => Some(error),
+            Self::Newer { .. } | Self::NoRandomness => None,
+        }
+    }
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { max_bytes } => write!(f, "not recorded: the queue is full ({max_bytes} bytes)"),
+            Self::Disk(_) => f.write_str("not recorded: the outbox cannot be written"),
+            Self::NoRandomness => f.write_str("not recorded: the system gives no random numbers"),
+            Self::NotJson => f.write_str("not recorded: the record cannot be written as JSON"),
+        }
+    }
+}
+
+impl std::error::Error for AcceptError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Disk(error) => Some(error),
+            Self::Full { .. } | Self::NoRandomness | Self::NotJson => None,
+        }
+    }
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(error) => write!(f, "outbox: {error}"),
+            Self::Failed => f.write_str("a write to the outbox failed earlier; start again to go on"),
+            Self::NotOurs(what) => write!(f, "the outbox holds a {what} that this program did not write"),
+        }
+    }
+}
+
+impl std::error::Error for DiskError {}

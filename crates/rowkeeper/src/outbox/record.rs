@@ -1,0 +1,160 @@
+//! A record: ordered names and values, as a person or a program gave them.
+
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::clock::{Mono, Wall};
+
+/// One row to be, without what the recorder adds (row id, `time`, `device`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// In the order given: new columns are added in this order.
+    pub fields: Vec<(String, Value)>,
+}
+
+/// What a field can hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Always stays text in the sheet.
+    Text(String),
+    /// Finite. One that is not is kept as text.
+    Number(f64),
+    /// True or false.
+    Bool(bool),
+    /// An empty cell.
+    Null,
+    /// An instant, and how far local time was ahead of UTC where it was written.
+    Time {
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        unix_ms: i64,
+        /// Seconds east of UTC.
+        offset_s: i32,
+    },
+}
+
+/// When a record happened, as far as the board knew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// What the wall clock said, and whether it was to be believed.
+    pub wall: Wall,
+    /// Time since boot: corrects `wall` once the clock has come right.
+    pub mono: Mono,
+    /// The boot `mono` counts from.
+    pub boot: String,
+    /// The caller knew better (`--at`): Unix milliseconds, never corrected.
+    pub at_unix_ms: Option<i64>,
+}
+
+impl Happened {
+    /// Now, by this clock.
+    pub fn now(clock: &dyn crate::clock::Clock) -> Self {
+        Self { wall: clock.wall(), mono: clock.mono(), boot: clock.boot_id(), at_unix_ms: None }
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.fields.len()))?;
+        for (key, value) in &self.fields {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Record;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Record { fields })
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// How a time looks on disk; everything else is plain JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredTime {
+    unix_ms: i64,
+    offset_s: i32,
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) if number.is_finite() => serializer.serialize_f64(*number),
+            // JSON has no such number; the person sees what was measured.
+            Self::Number(number) => serializer.collect_str(number),
+            Self::Bool(bool) => serializer.serialize_bool(*bool),
+            Self::Null => serializer.serialize_unit(),
+            Self::Time { unix_ms, offset_s } => {
+                StoredTime { unix_ms: *unix_ms, offset_s: *offset_s }.serialize(serializer)
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Stored {
+            Bool(bool),
+            Number(f64),
+            Text(String),
+            Time(StoredTime),
+            Null(()),
+        }
+        Stored::deserialize(deserializer).map_err(D::Error::custom).map(|stored| match stored {
+            Stored::Bool(bool) => Self::Bool(bool),
+            Stored::Number(number) => Self::Number(number),
+            Stored::Text(text) => Self::Text(text),
+            Stored::Time(StoredTime { unix_ms, offset_s }) => Self::Time { unix_ms, offset_s },
+            Stored::Null(()) => Self::Null,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_as_it_was_stored() {
+        let record = Record {
+            fields: vec![
+                ("z".into(), Value::Text("=1+1".into())),
+                ("a".into(), Value::Number(-0.125)),
+                ("n".into(), Value::Number(1e15)),
+                ("ok".into(), Value::Bool(true)),
+                ("gone".into(), Value::Null),
+                ("at".into(), Value::Time { unix_ms: -1, offset_s: 36_000 }),
+            ],
+        };
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record, "{json}");
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_kept_as_text() {
+        let record = Record { fields: vec![("t".into(), Value::Number(f64::NAN))] };
+        assert_eq!(serde_json::to_string(&record).unwrap(), r#"{"t":"NaN"}"#);
+    }
+}

@@ -1,0 +1,117 @@
+//! The tables, and how older files are brought up to date.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{NewIdentity, OpenError};
+
+/// What `PRAGMA user_version` says of the files this program writes.
+pub(super) const VERSION: i64 = 1;
+
+/// Brings the file to [`VERSION`]. One transaction: a crash leaves the old version or the new one.
+pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Result<(), OpenError> {
+    // Most opens end here, without taking the write lock.
+    if version(connection)? == VERSION {
+        return Ok(());
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Under the lock: two processes may have found a new file at once.
+    match version(&tx)? {
+        0 => {
+            tx.execute_batch(CREATE)?;
+            tx.execute(
+                "INSERT INTO device(tag, base, next_seq) VALUES (?1, ?2, 1)",
+                (identity.tag.as_str(), identity.base),
+            )?;
+            tx.pragma_update(None, "user_version", VERSION)?;
+        }
+        VERSION => {}
+        // Migrations from older versions go here, one arm each, falling through by recursion.
+        newer => return Err(OpenError::Newer { found: newer, known: VERSION }),
+    }
+    Ok(tx.commit()?)
+}
+
+fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.query_row("PRAGMA user_version", (), |row| row.get(0))
+}
+
+const CREATE: &str = "
+-- Who this state directory is. Copying it makes a twin.
+CREATE TABLE device (
+    one      INTEGER PRIMARY KEY CHECK (one = 1) DEFAULT 1,
+    tag      TEXT NOT NULL,
+    base     INTEGER NOT NULL,
+    next_seq INTEGER NOT NULL,
+    identity INTEGER NOT NULL DEFAULT 1
+);
+
+-- A row lives here until its batch is applied. No index on `id`: it would cost a page write per record.
+CREATE TABLE row (
+    n         INTEGER PRIMARY KEY,
+    id        TEXT NOT NULL,
+    tab       TEXT NOT NULL,
+    body      TEXT NOT NULL,              -- JSON object, in the order of its fields
+    caller    BLOB,                       -- hash of the caller's own id
+    wall_ms   INTEGER NOT NULL,
+    trusted   INTEGER NOT NULL,
+    mono_ms   INTEGER NOT NULL,
+    boot      TEXT NOT NULL,
+    at_ms     INTEGER,                    -- the caller's own time
+    state     INTEGER NOT NULL DEFAULT 0, -- 0 queued, 1 in the batch, 2 set aside
+    batch     INTEGER,
+    at_most   INTEGER,                    -- the largest batch it may be sent in
+    refusals  INTEGER NOT NULL DEFAULT 0, -- how often it was refused alone
+    reason    TEXT,
+    run       INTEGER NOT NULL DEFAULT 0, -- set aside since a row was last accepted
+    unwanted  INTEGER NOT NULL DEFAULT 0  -- to be dropped if its batch is voided
+);
+CREATE UNIQUE INDEX row_caller ON row(caller) WHERE caller IS NOT NULL;
+CREATE INDEX row_aside ON row(state) WHERE state = 2;
+CREATE INDEX row_batch ON row(batch) WHERE batch IS NOT NULL;
+
+CREATE TABLE batch (
+    id          INTEGER PRIMARY KEY,
+    seq         INTEGER NOT NULL,
+    spreadsheet TEXT NOT NULL,
+    body        BLOB NOT NULL,            -- the exact request
+    digest      INTEGER NOT NULL,
+    cause       TEXT,                     -- none: to be sent; else why it is being voided
+    reason      TEXT,
+    tabs        TEXT NOT NULL,
+    rows        INTEGER NOT NULL,
+    refusals    INTEGER NOT NULL
+);
+
+CREATE TABLE marker (
+    spreadsheet TEXT NOT NULL,
+    id          INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,
+    key         TEXT NOT NULL,
+    value       TEXT NOT NULL,
+    applied     INTEGER NOT NULL,
+    doubt       INTEGER NOT NULL,
+    ended_at    INTEGER,                  -- Google's Date, Unix seconds
+    PRIMARY KEY (spreadsheet, id)
+) WITHOUT ROWID;
+
+CREATE TABLE sheet (
+    n         INTEGER PRIMARY KEY,        -- the newest is the one rows go to
+    id        TEXT NOT NULL UNIQUE,
+    url       TEXT NOT NULL,
+    title     TEXT NOT NULL,
+    successor TEXT
+);
+
+-- Hashes of the callers' ids of delivered rows.
+CREATE TABLE seen (
+    hash BLOB PRIMARY KEY,
+    at   INTEGER NOT NULL                 -- Unix seconds by our clock: only forgetting depends on it
+) WITHOUT ROWID;
+CREATE INDEX seen_at ON seen(at);
+
+-- One value each: tally, hold, status.
+CREATE TABLE note (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+";

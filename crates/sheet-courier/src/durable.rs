@@ -1,0 +1,278 @@
+//! What must be on disk: the state the courier starts from, and the changes it asks for.
+//!
+//! Every [`Transition`] is one transaction. The courier goes on only when the disk has acknowledged it.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Digest, MarkerId, Tag};
+
+/// The durable state, as read when the delivery lock is taken.
+#[derive(Clone, Debug)]
+pub struct Durable {
+    /// Who we are.
+    pub device: Device,
+    /// Where rows go; none before the first delivery.
+    pub sheet: Option<SheetRef>,
+    /// The batch in flight.
+    pub batch: Option<Batch>,
+    /// Our markers in the spreadsheet that were not pruned yet.
+    pub markers: Vec<Marker>,
+    /// Sizes, counters and pacing.
+    pub tally: Tally,
+    /// Why nothing is sent until something changes.
+    pub hold: Option<Hold>,
+}
+
+/// The identity of this state directory. Never copied on purpose: a copy is a twin.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// In the key of every marker.
+    pub tag: Tag,
+    /// The base of the marker ids.
+    pub base: u32,
+    /// The next sequence number; starts at 1, taken in the freezing transaction, never used twice.
+    pub next_seq: u64,
+}
+
+/// The spreadsheet rows go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetRef {
+    /// `spreadsheetId`.
+    pub id: String,
+    /// For people.
+    pub url: String,
+    /// For people; may be renamed there.
+    pub title: String,
+}
+
+/// A frozen batch. Its bytes never change: no upgrade, late row, amend or drop touches them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The marker it carries.
+    pub id: MarkerId,
+    /// What `id` was made from.
+    pub seq: u64,
+    /// Where it goes.
+    pub spreadsheet: String,
+    /// The exact request body.
+    pub body: Arc<[u8]>,
+    /// Over all of it but the marker's value.
+    pub digest: Digest,
+    /// How far it is.
+    pub phase: Phase,
+    /// The tabs as they were when it was frozen.
+    pub tabs: Vec<FrozenTab>,
+    /// How many rows it carries.
+    pub rows: u32,
+    /// For a batch of one row: how often that row was already refused alone.
+    pub refusals: u32,
+}
+
+/// The state of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its bytes are sent until its register is known.
+    Send,
+    /// Its register is claimed by a void marker; its bytes are not sent any more.
+    Void(Cause, String),
+}
+
+/// Why a batch is voided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Google refused it, and its marker was not there: its content, or the layout it was made for.
+    Content,
+    /// 413, or no answer to a large request while others are answered.
+    TooBig,
+    /// No answer to a single row for a day while other requests are answered.
+    NoAnswer,
+    /// The spreadsheet is full.
+    Full,
+}
+
+/// A tab as a batch relied on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenTab {
+    /// The table whose rows go there.
+    pub table: String,
+    /// `sheetId`.
+    pub sheet_id: i32,
+    /// The highest layout register that was there; 0 for none.
+    pub version: u32,
+    /// The header row, before this batch's own change; none if the tab did not exist.
+    pub header: Option<Vec<String>>,
+}
+
+/// A marker of ours that is, or may be, in the spreadsheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// `metadataId`.
+    pub id: MarkerId,
+    /// What `id` was made from: the order of the batches.
+    pub seq: u64,
+    /// `metadataKey`.
+    pub key: String,
+    /// `metadataValue`.
+    pub value: String,
+    /// Whether it is the marker of an applied batch.
+    pub applied: bool,
+    /// Whether an attempt without an answer was made under this id.
+    pub doubt: bool,
+    /// `Date` (Unix seconds) of a reply of Google's that came after the last attempt under this id had ended.
+    pub ended_at: Option<i64>,
+}
+
+/// Numbers that outlive a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Batches are not made longer than this; halved when one is too big, doubled by successes.
+    pub size_limit_bytes: usize,
+    /// Rows set aside since a row was last accepted.
+    pub asides: u32,
+    /// New ids taken in a row because the old one was not to be had.
+    pub rekeys: u32,
+    /// Writes that may still be made at once, in thousandths.
+    pub tokens_milli: u32,
+    /// When `tokens_milli` was true, since boot; the edge keeps the boot's id beside it.
+    pub tokens_at: Duration,
+}
+
+impl Default for Tally {
+    /// Of a device that has never sent anything.
+    fn default() -> Self {
+        Self {
+            size_limit_bytes: crate::freeze::MAX_BODY_BYTES,
+            asides: 0,
+            rekeys: 0,
+            tokens_milli: u32::MAX, // cut to the bucket's size when used
+            tokens_at: Duration::ZERO,
+        }
+    }
+}
+
+/// Nothing is sent until something changes. Says what a person must do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "hold")]
+pub enum Hold {
+    /// The spreadsheet is gone, or not ours to write (any more).
+    Closed {
+        /// What kind of no it was.
+        why: Closed,
+        /// Google's words.
+        message: String,
+    },
+    /// The spreadsheet knows markers of ours that this state does not: it is a copy, or restored from a backup.
+    Copy {
+        /// The marker that gave it away.
+        marker: u32,
+    },
+    /// Three rows were refused one after the other: it is the sheet, not the rows. They wait in the queue.
+    SheetRefuses {
+        /// Google's words about the last of them.
+        message: String,
+    },
+    /// The spreadsheet has no room left.
+    Full {
+        /// Google's words, or ours.
+        message: String,
+    },
+    /// No spreadsheet could be created as configured.
+    CannotCreate {
+        /// Google's words.
+        message: String,
+    },
+}
+
+/// The kinds of "not for you".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// Deleted for ever, never ours, or the grant for it is lost: Google does not say which.
+    NotFound,
+    /// Visible, but this account may not write it.
+    Forbidden,
+    /// The Sheets API is not enabled in the Cloud project.
+    ApiDisabled,
+    /// The person did not tick the permission.
+    Scope,
+}
+
+/// One arrow of the protocol: one transaction.
+#[derive(Clone, Debug)]
+pub enum Transition {
+    /// A spreadsheet was created. Its id is stored before any row is sent to it.
+    SheetCreated(SheetRef),
+    /// Rows go into a batch; takes `batch.seq`. All of them must still be queued, else nothing is changed.
+    Frozen {
+        /// The batch.
+        batch: Batch,
+        /// Its rows: the edge's handle and the row id.
+        rows: Vec<(i64, String)>,
+        /// With the write it costs.
+        tally: Tally,
+    },
+    /// From now on the batch's own bytes are not sent any more.
+    ToVoid {
+        /// The batch.
+        id: MarkerId,
+        /// Why.
+        cause: Cause,
+        /// For people, and for the row if it ends aside.
+        reason: String,
+    },
+    /// The register holds the batch: its rows are in the sheet.
+    Applied {
+        /// The batch's marker, as it is in the sheet.
+        marker: Marker,
+        /// The counters from now on.
+        tally: Tally,
+    },
+    /// The register holds a void: no attempt can ever apply the batch.
+    Voided {
+        /// The void marker.
+        marker: Marker,
+        /// What becomes of the rows.
+        verdict: Verdict,
+        /// The counters from now on.
+        tally: Tally,
+        /// If it is the sheet and not the rows: the rows of this run that were set aside go back to the queue too.
+        hold: Option<Hold>,
+    },
+    /// The id was not to be had and no attempt can be alive: the same rows under a new id. Takes `batch.seq`.
+    Rekeyed {
+        /// The id that was given up.
+        old: MarkerId,
+        /// A void of ours that may still appear under it.
+        left: Option<Marker>,
+        /// The new batch.
+        batch: Batch,
+        /// The counters from now on.
+        tally: Tally,
+    },
+    /// A reply of Google's told the time after these markers' last attempts.
+    Stamped(Vec<MarkerId>, i64),
+    /// These markers are gone from the spreadsheet.
+    Pruned(Vec<MarkerId>),
+    /// Stop, and say why.
+    Held(Hold),
+    /// The reason to stop is gone.
+    Released,
+}
+
+/// What becomes of the rows of a voided batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Back to the queue as they were: it was not their fault.
+    Return,
+    /// Back to the queue, to be sent in batches of at most so many rows.
+    Halve(u32),
+    /// Back to the queue; this one row was refused alone, and a second refusal sets it aside.
+    RefusedOnce(String),
+    /// Set aside: kept, listed, not sent until a person says so.
+    Aside(String),
+}
