@@ -3,17 +3,17 @@
 use crate::frame::Grid;
 use crate::moment::{CHARACTER, Moment, PAGE, scroll_round};
 use crate::screen::{Queue, Screen, SignIn};
-use crate::text::{self, exact, prose, wrap, wrap_address};
+use crate::text::{self, exact, wrap, wrap_address};
 
 pub(crate) fn draw(screen: &Screen, columns: u16, rows: u16, moment: Moment<'_>) -> Grid {
     let mut lcd = Lcd { grid: Grid::new(columns, rows), columns: columns.into(), rows: rows.into(), moment };
     match screen {
         Screen::SignIn(sign_in) => lcd.sign_in(sign_in),
-        Screen::Connecting { to } => lcd.headed("Connecting", &prose(to)),
-        Screen::Ready { title, lines, queue } => lcd.ready(&prose(title), lines, *queue),
-        Screen::Attention { title, advice } => lcd.headed(&format!("! {}", prose(title)), &prose(advice)),
+        Screen::Connecting { to } => lcd.headed("Connecting", &plain(to)),
+        Screen::Ready { title, lines, queue } => lcd.ready(&plain(title), lines, *queue),
+        Screen::Attention { title, advice } => lcd.headed(&format!("! {}", plain(title)), &plain(advice)),
         Screen::Menu { items, selected, .. } => lcd.menu(items, *selected),
-        Screen::Message(message) => lcd.paragraph(0, &prose(message)),
+        Screen::Message(message) => lcd.paragraph(0, &plain(message)),
         Screen::Blank => {}
     }
     lcd.grid
@@ -32,11 +32,14 @@ impl Lcd<'_> {
             return self.headed("Code expired", "waiting for a new one");
         };
         let (code, address) = (exact(&sign_in.code), exact(&sign_in.address));
-        let reason = sign_in.reason.as_deref().map(prose);
+        let reason = sign_in.reason.as_deref().map(plain);
         let last = self.rows.saturating_sub(1);
         if self.rows < 3 {
-            self.address_in_turn(&address, &[Some("Open on phone:"), reason.as_deref()]);
-            return self.code(last, &code, Some(&text::minutes_short(minutes)));
+            let short = text::minutes_short(minutes);
+            let has_room = code.chars().count() + 1 + short.len() <= self.columns;
+            let left = (!has_room).then(|| format!("{} left", text::minutes(minutes)));
+            self.address_in_turn(&address, &[Some("Open on phone:"), left.as_deref(), reason.as_deref()]);
+            return self.code(last, &code, has_room.then_some(&*short));
         }
         let bare = text::without_scheme(&address);
         let whole = [address.as_str(), bare].into_iter().find(|address| address.chars().count() <= self.columns);
@@ -58,10 +61,9 @@ impl Lcd<'_> {
         self.in_turn(last, &[Some(&left), Some("then type the code"), reason.as_deref()]);
     }
 
-    /// The code in its row: still, else page by page, else scrolling. Minutes stand beside it where they fit.
+    /// The code in its row: still, else page by page, else scrolling.
     fn code(&mut self, row: usize, code: &str, beside: Option<&str>) {
         let length = code.chars().count();
-        let beside = beside.filter(|text| length + 1 + text.len() <= self.columns);
         if let Some(text) = beside {
             self.grid.write(row, 0, code);
             self.grid.write(row, self.columns - text.len(), text);
@@ -101,22 +103,15 @@ impl Lcd<'_> {
 
     fn ready(&mut self, title: &str, lines: &[String], queue: Queue) {
         self.line(0, title);
-        let mut texts: Vec<String> = lines.iter().map(|line| prose(line)).collect();
-        texts.extend(queue_line(queue));
-        let room = self.rows.saturating_sub(1);
-        if room == 1 {
-            // One row for all of them: in turn rather than "+3 more".
-            let texts: Vec<_> = texts.iter().map(|text| Some(text.as_str())).collect();
-            return self.in_turn(1, &texts);
-        }
-        let hidden = if texts.len() > room { texts.len() - room.saturating_sub(1) } else { 0 };
-        let shown = texts.len() - hidden;
-        for (row, text) in texts[..shown].iter().enumerate() {
+        let texts: Vec<String> = lines.iter().map(|line| plain(line)).chain(text::queue(queue)).collect();
+        let room = self.rows.saturating_sub(1).max(1);
+        let longest = texts.iter().map(|text| self.reading_time(text)).max().unwrap_or(PAGE);
+        let (page, moment) = self.moment.slot(&vec![longest; texts.len().div_ceil(room)]);
+        let outer = std::mem::replace(&mut self.moment, moment);
+        for (row, text) in texts.iter().skip(page * room).take(room).enumerate() {
             self.line(row + 1, text);
         }
-        if hidden > 0 {
-            self.line(shown + 1, &format!("+{hidden} more"));
-        }
+        self.moment = outer;
     }
 
     fn headed(&mut self, title: &str, text: &str) {
@@ -134,9 +129,9 @@ impl Lcd<'_> {
             if row == selected {
                 self.grid.write(row - first, 0, ">");
             }
-            let item = prose(item);
-            let gone = if row == selected { self.moment.scroll(self.overflow(&item) + 1, CHARACTER) } else { 0 };
-            let gone = if self.overflow_of(&item, self.columns.saturating_sub(1)) == 0 { 0 } else { gone };
+            let item = plain(item);
+            let overflow = item.chars().count().saturating_sub(self.columns.saturating_sub(1)) as u32;
+            let gone = if row == selected { self.moment.scroll(overflow, CHARACTER) } else { 0 };
             self.grid.write(row - first, 1, &item.chars().skip(gone as usize).collect::<String>());
         }
     }
@@ -165,19 +160,13 @@ impl Lcd<'_> {
         self.grid.write(row, self.columns.saturating_sub(text.chars().count()) / 2, text);
     }
 
+    /// By how many characters a line is too long.
     fn overflow(&self, text: &str) -> u32 {
-        self.overflow_of(text, self.columns)
-    }
-
-    fn overflow_of(&self, text: &str, columns: usize) -> u32 {
-        u32::try_from(text.chars().count().saturating_sub(columns)).unwrap_or(u32::MAX)
+        text.chars().count().saturating_sub(self.columns) as u32 // Texts are cut at a few hundred.
     }
 }
 
-fn queue_line(queue: Queue) -> Option<String> {
-    match queue {
-        Queue { waiting: 0, set_aside: 0 } => None,
-        Queue { waiting, set_aside: 0 } => Some(format!("{waiting} waiting")),
-        Queue { waiting, set_aside } => Some(format!("{waiting} wait, {set_aside} aside")),
-    }
+/// Prose in the few characters there are.
+fn plain(text: &str) -> String {
+    text::lcd(&text::prose(text))
 }

@@ -4,7 +4,7 @@
 //! embedded-graphics: no further dependency, no licence to carry, twenty sizes of one design, and a table for
 //! every part of ISO 8859, which together cover Latin, Cyrillic and Greek. Two things are added:
 //! whole multiples of a font with smoothed corners, because the largest one is 10x20, and a dot in the
-//! zero, because these fonts tell `0` from `O` only by its width.
+//! zero, because these fonts tell `0` from `O` only by its width; and a square full stop.
 
 use embedded_graphics::{
     geometry::{OriginDimensions, Point},
@@ -151,7 +151,12 @@ impl Font {
         let plain = match self.find(c) {
             Some((table, index)) => {
                 let glyph = Glyph::cut_out(table, index);
-                if c == '0' { glyph.with_dot() } else { glyph }
+                match c {
+                    '0' => glyph.with_dot(),
+                    '.' => glyph.replaced_by_stops(&[table.baseline as i32]),
+                    ':' => glyph.replaced_by_stops(&[table.baseline as i32, table.baseline as i32 / 2 + 1]),
+                    _ => glyph,
+                }
             }
             None => Glyph::empty_box(self.tables[0]),
         };
@@ -230,6 +235,15 @@ impl Glyph {
             }
         }
         self
+    }
+
+    /// Small squares with their lower edges on these rows: the stop of the smaller fonts is a diamond, and
+    /// in an address that reads as a plus.
+    fn replaced_by_stops(self, bottoms: &[i32]) -> Self {
+        let left = (self.width - 2) / 2;
+        Self::from_fn(self.width, self.height, |x, y| {
+            (left..left + 2).contains(&x) && bottoms.iter().any(|bottom| (bottom - 1..=*bottom).contains(&y))
+        })
     }
 
     /// Scale2x (Andrea Mazzoleni): a dot is split in four, and a corner follows its two neighbours when

@@ -82,7 +82,8 @@ impl fmt::Display for Frame {
 /// Stands in a [`Grid`] for a character that the display cannot show; drivers map it to a full block.
 pub const UNSHOWABLE: char = '\u{fffd}';
 
-/// Rows of characters. Holds only ASCII and [`UNSHOWABLE`]: what every controller's ROM has, or can be given.
+/// Rows of characters. Holds only ASCII, `°` and [`UNSHOWABLE`]: what every controller's ROM has somewhere, or
+/// can be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
     columns: u16,
@@ -110,7 +111,7 @@ impl Grid {
         let columns = usize::from(self.columns);
         let Some(cells) = self.cells.chunks_exact_mut(columns.max(1)).nth(row) else { return };
         for (cell, c) in cells.iter_mut().skip(column).zip(text.chars()) {
-            *cell = if c == ' ' || c.is_ascii_graphic() { c } else { UNSHOWABLE };
+            *cell = if matches!(c, ' '..='~' | '°') { c } else { UNSHOWABLE };
         }
     }
 }

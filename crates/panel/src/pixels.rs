@@ -280,9 +280,14 @@ impl MinutesBeside {
 
     fn draw(&self, on: &mut Bitmap, area: Area) {
         let font = SIZE_5X8;
-        let top = area.y + (area.height - 2 * font.height()) / 2;
-        for (text, y) in [(self.number.as_str(), top), (self.unit, top + font.height())] {
-            font.draw(on, text, area.right() - font.width_of(text), y, area);
+        // A low row has room for one line only: `29` without its unit would be a riddle.
+        let lines = match area.height >= 2 * font.height() {
+            true => vec![self.number.clone(), self.unit.to_owned()],
+            false => vec![format!("{}{}", self.number, &self.unit[..1])],
+        };
+        let top = area.y + (area.height - lines.len() as i32 * font.height()) / 2;
+        for (line, y) in lines.iter().zip((top..).step_by(font.height() as usize)) {
+            font.draw(on, line, area.right() - font.width_of(line), y, area);
         }
     }
 }
@@ -291,7 +296,7 @@ impl MinutesBeside {
 impl Glass<'_> {
     fn ready(&mut self, all: Area, title: &str, lines: &[String], queue: Queue) {
         let mut texts: Vec<String> = lines.iter().map(|line| prose(line)).collect();
-        texts.extend(queue_line(queue));
+        texts.extend(text::queue(queue));
         let small = if all.height < TALL { SIZE_5X8 } else { SIZE_6X10 };
         let title = prose(title);
         let title_room = (all.height - small.height() * texts.len().min(2) as i32).max(small.height());
@@ -305,15 +310,17 @@ impl Glass<'_> {
         self.list(small, &texts, below);
     }
 
-    /// Lines from the top; the last row counts those that do not fit.
+    /// Lines from the top, page by page when there are more than rows.
     fn list(&mut self, font: Font, texts: &[String], area: Area) {
-        let rows = usize::try_from(area.height / font.height()).unwrap_or(0);
-        let hidden = if texts.len() > rows { texts.len() - rows.saturating_sub(1) } else { 0 };
-        let more = format!("+{hidden} more");
-        let shown = texts[..texts.len() - hidden].iter().map(String::as_str).chain((hidden > 0).then_some(&*more));
-        for (text, y) in shown.take(rows).zip((area.y..).step_by(font.height() as usize)) {
+        let rows = usize::try_from(area.height / font.height()).unwrap_or(0).max(1);
+        let longest = texts.iter().map(|text| self.reading_time(font, text, area.width)).max().unwrap_or(PAGE);
+        let (page, moment) = self.moment.slot(&vec![longest; texts.len().div_ceil(rows)]);
+        let outer = std::mem::replace(&mut self.moment, moment);
+        let shown = texts.iter().skip(page * rows).take(rows);
+        for (text, y) in shown.zip((area.y..).step_by(font.height() as usize)) {
             self.line(font, text, Area { y, height: font.height(), ..area });
         }
+        self.moment = outer;
     }
 
     fn attention(&mut self, all: Area, title: &str, advice: &str) {
@@ -407,13 +414,4 @@ fn font_fits(font: Font, text: &str, area: Area) -> bool {
 /// By how many dots a line is too long.
 fn overflow(font: Font, text: &str, width: i32) -> u32 {
     u32::try_from(font.width_of(text) - width).unwrap_or(0)
-}
-
-fn queue_line(queue: Queue) -> Option<String> {
-    match queue {
-        Queue { waiting: 0, set_aside: 0 } => None,
-        Queue { waiting, set_aside: 0 } => Some(format!("{waiting} waiting")),
-        Queue { waiting: 0, set_aside } => Some(format!("{set_aside} set aside")),
-        Queue { waiting, set_aside } => Some(format!("{waiting} waiting, {set_aside} aside")),
-    }
 }

@@ -19,7 +19,7 @@ pub enum Screen {
     Ready {
         /// The name of the gadget, the running project, the last reading.
         title: String,
-        /// More, most important first; what does not fit is left out from the end, with a mark.
+        /// More, most important first; what does not fit takes turns.
         lines: Vec<String>,
         /// The outbox, shown when something waits or was set aside.
         queue: Queue,

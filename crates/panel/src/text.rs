@@ -1,6 +1,7 @@
 //! Text from outside, made harmless and broken into lines.
 
 use crate::frame::UNSHOWABLE;
+use crate::screen::Queue;
 
 /// Longer texts are cut, with a mark. No screen can show this much, and no person reads it.
 const LONGEST: usize = 400;
@@ -45,23 +46,31 @@ fn is_harmless(c: char) -> bool {
 
 /// Breaks prose at its spaces. A word that is wider than a line is broken, too.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
+    wrap_by(text, columns, |_| 1)
+}
+
+/// [`wrap`], where characters differ in width.
+pub(crate) fn wrap_by(text: &str, columns: usize, width_of: fn(char) -> usize) -> Vec<String> {
     let mut lines = vec![];
     let mut line = String::new();
+    let mut used = 0;
     for word in text.split_whitespace() {
-        let mut word: Vec<char> = word.chars().collect();
-        let used = line.chars().count();
-        if used > 0 && used + 1 + word.len() > columns {
+        let width: usize = word.chars().map(width_of).sum();
+        if used > 0 && used + 1 + width > columns {
             lines.push(std::mem::take(&mut line));
+            used = 0;
         } else if used > 0 {
             line.push(' ');
+            used += 1;
         }
-        while word.len() > columns {
-            let rest = word.split_off(columns);
-            lines.push(word.into_iter().collect());
-            word = rest;
+        for c in word.chars() {
+            if used > 0 && used + width_of(c) > columns {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += width_of(c);
         }
-        line.extend(word);
     }
     if !line.is_empty() {
         lines.push(line);
@@ -131,6 +140,169 @@ pub(crate) fn minutes_short(minutes: u64) -> String {
         _ => format!("{}h", minutes.div_ceil(60)),
     }
 }
+
+/// The outbox in a few words; `None` when there is nothing to say.
+pub(crate) fn queue(queue: Queue) -> Option<String> {
+    match queue {
+        Queue { waiting: 0, set_aside: 0 } => None,
+        Queue { waiting, set_aside: 0 } => Some(format!("{waiting} waiting")),
+        Queue { waiting: 0, set_aside } => Some(format!("{set_aside} set aside")),
+        Queue { waiting, set_aside } => Some(format!("{waiting} waiting, {set_aside} aside")),
+    }
+}
+
+/// What [`ascii`] leaves for a character that it cannot spell.
+pub(crate) const UNKNOWN_IN_ASCII: char = UNSHOWABLE;
+
+/// Prose in ASCII: accents are dropped, Greek and Cyrillic are spelled in Latin letters. Everything else
+/// becomes a mark. Never used on a code or an address.
+pub(crate) fn ascii(text: &str) -> String {
+    spell(text).replace('°', "deg")
+}
+
+/// Prose for a character display: ASCII, and the degree sign, which every controller's ROM has somewhere.
+pub(crate) fn lcd(text: &str) -> String {
+    spell(text)
+}
+
+fn spell(text: &str) -> String {
+    let mut spelled = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' | '°' => spelled.push(c),
+            '\u{300}'..='\u{36f}' => {} // A combining accent, dropped like the others.
+            _ => match SPELLED.iter().find_map(|(letters, plain)| letters.contains(c).then_some(*plain)) {
+                Some(plain) => spelled.push_str(plain),
+                None => spelled.push(UNKNOWN_IN_ASCII),
+            },
+        }
+    }
+    spelled
+}
+
+/// Latin letters without their accents; Cyrillic and Greek as on road signs and in passports (roughly ISO 9
+/// and ISO 843, without their accents).
+const SPELLED: &[(&str, &str)] = &[
+    ("ÀÁÂÃÅĀĂĄАΑΆ", "A"),
+    ("àáâãåāăąаαά", "a"),
+    ("ÄÆǼ", "Ae"),
+    ("äæǽ", "ae"),
+    ("Б", "B"),
+    ("б", "b"),
+    ("ÇĆĈĊČ", "C"),
+    ("çćĉċč", "c"),
+    ("ĎĐÐДΔ", "D"),
+    ("ďđðдδ", "d"),
+    ("ÈÉÊËĒĔĖĘĚЕЭΕΈ", "E"),
+    ("èéêëēĕėęěеэεέ", "e"),
+    ("ФΦ", "F"),
+    ("фφ", "f"),
+    ("ĜĞĠĢГҐΓ", "G"),
+    ("ĝğġģгґγ", "g"),
+    ("ĤĦ", "H"),
+    ("ĥħ", "h"),
+    ("ÌÍÎÏĨĪĬĮİИІΙΊΪΗΉ", "I"),
+    ("ìíîïĩīĭįıиіιίϊΐηή", "i"),
+    ("ĴЈЙ", "J"),
+    ("ĵјй", "j"),
+    ("ĶКΚ", "K"),
+    ("ķкκĸ", "k"),
+    ("ĹĻĽĿŁЛΛ", "L"),
+    ("ĺļľŀłлλ", "l"),
+    ("МΜ", "M"),
+    ("мμµ", "m"),
+    ("ÑŃŅŇŊНΝ", "N"),
+    ("ñńņňŋнν", "n"),
+    ("ÒÓÔÕØŌŎŐОΟΌΩΏ", "O"),
+    ("òóôõøōŏőоοόωώ", "o"),
+    ("ÖŒ", "Oe"),
+    ("öœ", "oe"),
+    ("ПΠ", "P"),
+    ("пπ", "p"),
+    ("ŔŖŘРΡ", "R"),
+    ("ŕŗřрρ", "r"),
+    ("ŚŜŞŠȘСΣ", "S"),
+    ("śŝşšșсσς", "s"),
+    ("ŢŤŦȚТΤ", "T"),
+    ("ţťŧțтτ", "t"),
+    ("ÙÚÛŨŪŬŮŰŲУЎ", "U"),
+    ("ùúûũūŭůűųуў", "u"),
+    ("Ü", "Ue"),
+    ("ü", "ue"),
+    ("ВΒ", "V"),
+    ("вβ", "v"),
+    ("ŴẀẂẄ", "W"),
+    ("ŵẁẃẅ", "w"),
+    ("Ξ", "X"),
+    ("ξ", "x"),
+    ("ÝŶŸỲЫΥΎΫ", "Y"),
+    ("ýŷÿỳыυύϋΰ", "y"),
+    ("ŹŻŽЗΖ", "Z"),
+    ("źżžзζ", "z"),
+    ("Ё", "Yo"),
+    ("ё", "yo"),
+    ("Є", "Ye"),
+    ("є", "ye"),
+    ("Ї", "Yi"),
+    ("ї", "yi"),
+    ("Ж", "Zh"),
+    ("ж", "zh"),
+    ("Х", "Kh"),
+    ("х", "kh"),
+    ("Ц", "Ts"),
+    ("ц", "ts"),
+    ("Ч", "Ch"),
+    ("ч", "ch"),
+    ("Ш", "Sh"),
+    ("ш", "sh"),
+    ("Щ", "Shch"),
+    ("щ", "shch"),
+    ("Ю", "Yu"),
+    ("ю", "yu"),
+    ("Я", "Ya"),
+    ("я", "ya"),
+    ("Ђ", "Dj"),
+    ("ђ", "dj"),
+    ("Љ", "Lj"),
+    ("љ", "lj"),
+    ("Њ", "Nj"),
+    ("њ", "nj"),
+    ("Ћ", "C"),
+    ("ћ", "c"),
+    ("Џ", "Dz"),
+    ("џ", "dz"),
+    ("Ѓ", "Gj"),
+    ("ѓ", "gj"),
+    ("Ќ", "Kj"),
+    ("ќ", "kj"),
+    ("Ѕ", "Dz"),
+    ("ѕ", "dz"),
+    ("ΘÞ", "Th"),
+    ("θþ", "th"),
+    ("Χ", "Ch"),
+    ("χ", "ch"),
+    ("Ψ", "Ps"),
+    ("ψ", "ps"),
+    ("Ĳ", "IJ"),
+    ("ĳ", "ij"),
+    ("ЪЬъь", ""),
+    ("ß", "ss"),
+    ("ẞ", "SS"),
+    ("·", "-"),
+    ("×", "x"),
+    ("€", "EUR"),
+    ("£", "GBP"),
+    ("¡", "!"),
+    ("¿", "?"),
+    ("«»", "\""),
+    ("²", "2"),
+    ("³", "3"),
+    ("¹", "1"),
+    ("½", "1/2"),
+    ("¼", "1/4"),
+    ("¾", "3/4"),
+    ("ªº", ""),
+];
 
 #[cfg(test)]
 mod tests {
