@@ -1,23 +1,45 @@
 //! Finding a provider's endpoints from its issuer (RFC 8414, OpenID Connect Discovery 1.0).
 
-use alloc::string::String;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::client::{BadEndpoint, Endpoints};
+use serde_json::{Value, json};
+
+use crate::answer;
+use crate::body::Members;
+use crate::client::{self, BadEndpoint, ClientAuth, Endpoints};
 use crate::dialect::IssuerCheck;
 use crate::error::Trouble;
-use crate::exchange::{Reply, Request};
+use crate::exchange::{Answer, Reply, Request};
+use crate::http_date;
+use crate::secret::ClientSecret;
 use crate::text::Text;
 use crate::url::{BadUrl, Url};
+use crate::wire;
 
 /// Asks an issuer where its endpoints are: first the OpenID Connect document, then the RFC 8414 one.
 #[derive(Debug)]
 pub struct Discovery {
     issuer: Url,
     check: IssuerCheck,
-    ending: Option<Result<Metadata, DiscoveryError>>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Asking(Document),
+    Over(Result<Box<Metadata>, DiscoveryError>),
+}
+
+/// The two places where the document may be (RFC 8414 section 3 and 5).
+#[derive(Clone, Copy, Debug)]
+enum Document {
+    OpenId,
+    OAuth,
 }
 
 /// What the caller must do next.
@@ -26,7 +48,7 @@ pub enum DiscoveryStep {
     /// Send this once, give the outcome to [`Discovery::reply`], then ask again.
     Send(Request),
     /// Found. Worth keeping on disk: a device must go on when discovery is down.
-    Done(Metadata),
+    Done(Box<Metadata>),
     /// Not found.
     Failed(DiscoveryError),
 }
@@ -75,35 +97,151 @@ impl Discovery {
     /// Prepares to ask `issuer`.
     ///
     /// # Errors
-    /// The issuer is no `https` address without query and fragment.
+    /// The issuer is no `https` (or loopback) address without query and fragment.
     pub fn start(issuer: &str, check: IssuerCheck) -> Result<Self, BadUrl> {
-        Ok(Self { issuer: Url::parse(issuer).and_then(Url::plain)?, check, ending: None })
+        let issuer = Url::parse(issuer).and_then(Url::plain)?;
+        Ok(Self { issuer, check, state: State::Asking(Document::OpenId) })
     }
 
     /// What to do now.
-    pub fn next(&mut self) -> DiscoveryStep {
-        match &self.ending {
-            None => DiscoveryStep::Send(crate::wire::get(&self.issuer)),
-            Some(Ok(metadata)) => DiscoveryStep::Done(metadata.clone()),
-            Some(Err(error)) => DiscoveryStep::Failed(error.clone()),
+    pub fn next(&self) -> DiscoveryStep {
+        match &self.state {
+            State::Asking(document) => match document.url(&self.issuer) {
+                Ok(url) => DiscoveryStep::Send(wire::get(&url)),
+                Err(why) => DiscoveryStep::Failed(DiscoveryError::BadEndpoint(BadEndpoint { which: "issuer", why })),
+            },
+            State::Over(Ok(metadata)) => DiscoveryStep::Done(metadata.clone()),
+            State::Over(Err(error)) => DiscoveryStep::Failed(error.clone()),
         }
     }
 
     /// What became of the last [`DiscoveryStep::Send`].
     pub fn reply(&mut self, reply: Reply<'_>) {
-        let _ = (reply, self.check);
+        let State::Asking(document) = self.state else { return };
+        let found = match reply {
+            Reply::Lost(lost) => Err(DiscoveryError::Later { trouble: Trouble::Lost(lost), retry_after: None }),
+            Reply::Answer(answer) => self.answered(&answer),
+        };
+        self.state = match (found, document) {
+            // Some providers have the one document, some the other; some mention the device flow only in the second.
+            (Err(DiscoveryError::NotFound { .. } | DiscoveryError::NoDeviceFlow), Document::OpenId) => {
+                State::Asking(Document::OAuth)
+            }
+            (found, _) => State::Over(found.map(Box::new)),
+        };
+    }
+
+    fn answered(&self, answer: &Answer<'_>) -> Result<Metadata, DiscoveryError> {
+        match answer.status {
+            200..300 if Members::json(answer.body).is_some() => {
+                Metadata::read(self.issuer.as_str(), self.check, answer.body)
+            }
+            status if answer::may_pass(status) => Err(DiscoveryError::Later {
+                trouble: Trouble::Unreadable { status },
+                retry_after: http_date::retry_after(answer.retry_after, answer.date),
+            }),
+            status => Err(DiscoveryError::NotFound { status }),
+        }
+    }
+}
+
+impl Document {
+    /// OpenID Connect appends to the issuer; RFC 8414 section 3.1 inserts between host and path.
+    fn url(self, issuer: &Url) -> Result<Url, BadUrl> {
+        let path = issuer.path_and_rest();
+        let (origin, path) = (issuer.as_str().strip_suffix(path).unwrap_or_default(), path.trim_end_matches('/'));
+        Url::parse(&match self {
+            Self::OpenId => format!("{origin}{path}/.well-known/openid-configuration"),
+            Self::OAuth => format!("{origin}/.well-known/oauth-authorization-server{path}"),
+        })
     }
 }
 
 impl Metadata {
-    /// Reads a document that [`Discovery`] found earlier and the caller kept.
+    /// Reads a document, fresh or from [`Metadata::to_json`].
     ///
     /// # Errors
-    /// As [`Discovery`].
+    /// As [`Discovery`]: another issuer, no device flow, an endpoint that is not safe.
     pub fn read(issuer: &str, check: IssuerCheck, document: &[u8]) -> Result<Self, DiscoveryError> {
-        let _ = (issuer, check, document);
-        Err(DiscoveryError::NoDeviceFlow)
+        let refused = |which, why| DiscoveryError::BadEndpoint(BadEndpoint { which, why });
+        let asked = Url::parse(issuer).and_then(Url::plain).map_err(|why| refused("issuer", why))?;
+        let members = Members::json(document).ok_or(DiscoveryError::Missing("issuer"))?;
+        let named = members.text(&["issuer"]).ok_or(DiscoveryError::Missing("issuer"))?;
+        if !same_issuer(check, issuer, named) {
+            return Err(DiscoveryError::OtherIssuer(Text::clean(named)));
+        }
+        // RFC 8628 section 4: the endpoint tells whether there is a device flow; `grant_types_supported` is often not kept.
+        let device = members.text(&["device_authorization_endpoint"]).ok_or(DiscoveryError::NoDeviceFlow)?;
+        let token = members.text(&["token_endpoint"]).ok_or(DiscoveryError::Missing("token_endpoint"))?;
+        let optional = |which| members.text(&[which]).map(|text| client::endpoint(which, text)).transpose();
+        Ok(Self {
+            issuer: asked,
+            endpoints: Endpoints::new(device, token, members.text(&["revocation_endpoint"]))
+                .map_err(DiscoveryError::BadEndpoint)?,
+            userinfo: optional("userinfo_endpoint").map_err(DiscoveryError::BadEndpoint)?,
+            auth_methods: texts(&members, "token_endpoint_auth_methods_supported"),
+            scopes_supported: texts(&members, "scopes_supported"),
+        })
     }
+
+    /// A document that [`Metadata::read`] reads back: no secret in it, made to be kept for days without a network.
+    pub fn to_json(&self) -> Vec<u8> {
+        let Self { issuer, endpoints, userinfo, auth_methods, scopes_supported } = self;
+        let list = |texts: &[Text]| texts.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>();
+        let mut document = json!({
+            "issuer": issuer.as_str(),
+            "device_authorization_endpoint": endpoints.device_authorization.as_str(),
+            "token_endpoint": endpoints.token.as_str(),
+            "token_endpoint_auth_methods_supported": list(auth_methods),
+            "scopes_supported": list(scopes_supported),
+        });
+        let optional = [("revocation_endpoint", &endpoints.revocation), ("userinfo_endpoint", userinfo)];
+        for (name, url) in optional.into_iter().filter_map(|(name, url)| Some((name, url.as_ref()?))) {
+            document[name] = url.as_str().into();
+        }
+        document.to_string().into_bytes()
+    }
+
+    /// How to authenticate here, if the configuration does not say: none without a secret, in the body if the provider
+    /// lists that, else `Basic`, which every provider has to know (RFC 6749 section 2.3.1, RFC 8414 section 2).
+    pub fn client_auth(&self, secret: Option<ClientSecret>) -> ClientAuth {
+        let in_body = self.auth_methods.iter().any(|method| method.as_str() == "client_secret_post");
+        match secret {
+            None => ClientAuth::None,
+            Some(secret) if in_body => ClientAuth::Post(secret),
+            Some(secret) => ClientAuth::Basic(secret),
+        }
+    }
+
+    /// Endpoints on another site than the issuer (by the last two labels of the name). Google has that, so it is no
+    /// error; elsewhere it is worth a look before secrets are sent there.
+    pub fn foreign_endpoints(&self) -> impl Iterator<Item = &Url> {
+        let Endpoints { device_authorization, token, revocation } = &self.endpoints;
+        let all = [Some(device_authorization), Some(token), revocation.as_ref(), self.userinfo.as_ref()];
+        all.into_iter().flatten().filter(|url| site(url.host()) != site(self.issuer.host()))
+    }
+}
+
+/// Byte for byte (RFC 8414 section 3.3). A template has segments in braces, each of which stands for any one of ours.
+fn same_issuer(check: IssuerCheck, asked: &str, named: &str) -> bool {
+    let is_hole = |segment: &str| segment.starts_with('{') && segment.ends_with('}');
+    let fits = |(ours, theirs): (&str, &str)| ours == theirs || (is_hole(theirs) && !ours.is_empty());
+    match check {
+        IssuerCheck::Exact => asked == named,
+        IssuerCheck::Template => {
+            asked.split('/').count() == named.split('/').count() && asked.split('/').zip(named.split('/')).all(fits)
+        }
+    }
+}
+
+fn site(host: &str) -> String {
+    let labels: Vec<&str> = host.rsplit('.').take(2).collect();
+    labels.join(".").to_ascii_lowercase()
+}
+
+fn texts(members: &Members, name: &str) -> Vec<Text> {
+    let items = members.member(&[name]).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(Value::as_str).map(Text::clean).collect()
 }
 
 impl fmt::Display for DiscoveryError {

@@ -70,11 +70,15 @@ pub enum SignInError {
     Refused(OAuthError),
     /// The provider's answer cannot be used.
     BadAnswer(BadAnswer),
+    /// The provider's certificate was refused before there was a code; nothing was sent.
+    Certificate,
     /// [`crate::SignIn::cancel`] was called.
     Cancelled {
         /// A poll was under way and its answer never came.
         approval_may_be_lost: bool,
     },
+    /// It was over before: its tokens were handed out already.
+    Finished,
 }
 
 /// What a caller should do about a [`SignInError`].
@@ -92,7 +96,7 @@ impl SignInError {
     /// What to do about it.
     pub fn what_next(&self) -> WhatNext {
         match self {
-            Self::Misconfigured(_) | Self::BadAnswer(_) => WhatNext::FixConfiguration,
+            Self::Misconfigured(_) | Self::BadAnswer(_) | Self::Certificate => WhatNext::FixConfiguration,
             Self::Blocked(_) => WhatNext::AskAdministrator,
             _ => WhatNext::AskAgain,
         }
@@ -165,6 +169,10 @@ impl fmt::Display for SignInError {
             Self::Misconfigured(error) => write!(f, "the client is not set up right; {} ({error})", error.hint()),
             Self::Refused(error) => write!(f, "the provider refused: {error}; start again"),
             Self::BadAnswer(fault) => fault.fmt(f),
+            Self::Certificate => {
+                f.write_str("the provider's certificate was refused; check the address, the CA file and the network")
+            }
+            Self::Finished => f.write_str("the sign-in is over"),
             Self::Cancelled { approval_may_be_lost: false } => f.write_str("cancelled"),
             Self::Cancelled { approval_may_be_lost: true } => {
                 f.write_str("cancelled; if it was approved meanwhile, withdraw that at the provider")

@@ -46,6 +46,12 @@ impl Pace {
         }
     }
 
+    /// What was learnt before a restart.
+    pub(crate) fn resumed(floor: Duration, scale_permille: u32, misses: u32) -> Self {
+        let scale_permille = scale_permille.clamp(1000, MOST_DRIFT_PERMILLE);
+        Self { scale_permille, misses, ..Self::new(floor) }
+    }
+
     /// The least wait that cannot draw a `slow_down`: the floor, a margin for clocks and networks, the drift.
     pub(crate) fn least(&self) -> Duration {
         let margin = (self.floor / 10).min(Duration::from_secs(1));

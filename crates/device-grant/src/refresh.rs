@@ -4,13 +4,18 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
+use crate::answer::{self, Said};
 use crate::client::Client;
+use crate::dialect::{RepeatScope, Word};
 use crate::error::{BadAnswer, OAuthError, Trouble};
-use crate::exchange::{Reply, Request};
+use crate::exchange::{Answer, Lost, Reply, Request};
+use crate::http_date;
 use crate::scope::Scopes;
 use crate::secret::RefreshToken;
+use crate::text::Text;
 use crate::time::Mono;
-use crate::tokens::Tokens;
+use crate::tokens::{self, AbsentType, Tokens};
+use crate::wire::{self, Auth, Params};
 
 /// One attempt to renew: one request, one reply, one outcome. Whether and when to try again is the caller's loop;
 /// [`Backoff`](crate::Backoff) helps.
@@ -59,8 +64,13 @@ pub enum Refreshed {
     },
     /// The client is not set up right. Keep the token: once somebody has fixed it, it works again.
     Misconfigured(OAuthError),
-    /// The answer holds a token that cannot be used.
-    BadAnswer(BadAnswer),
+    /// The answer holds an access token that cannot be used.
+    Unusable {
+        /// What is wrong with it.
+        fault: BadAnswer,
+        /// The next refresh token, if there was one: store it all the same, the old one may be dead.
+        rotated: Option<RefreshToken>,
+    },
 }
 
 /// Why a grant is over.
@@ -82,24 +92,73 @@ impl<'a> Refresh<'a> {
         Self { client, token, scopes, history }
     }
 
-    /// What to send, once.
+    /// What to send, once. No scope, unless the dialect wants it: the answer to a narrower one may narrow the grant.
     pub fn request(&self) -> Request {
-        let mut params = crate::wire::Params::new();
+        let provider = self.client.provider();
+        let mut params = Params::new();
         params.add("grant_type", "refresh_token");
         params.add("refresh_token", self.token.expose());
-        let token = self.client.provider().endpoints.token();
-        crate::wire::post(self.client, token, crate::wire::Auth::Full, params)
+        if provider.dialect.repeat_scope == RepeatScope::Refresh {
+            params.add(provider.dialect.scope_param, self.scopes.join(provider.dialect.scope_separator));
+        }
+        wire::post(self.client, provider.endpoints.token(), Auth::Full, params, &[])
     }
 
     /// What the reply means. `asked_at` is the moment the request left.
     pub fn outcome(&self, reply: Reply<'_>, asked_at: Mono) -> Refreshed {
-        let _ = (asked_at, self.scopes, self.history);
-        let trouble = match reply {
-            Reply::Lost(lost) => Trouble::Lost(lost),
-            Reply::Answer(answer) => Trouble::Unreadable { status: answer.status },
-        };
-        Refreshed::Later { trouble, retry_after: None, answer_lost: true }
+        match reply {
+            Reply::Lost(lost) => {
+                later(Trouble::Lost(lost), None, if lost == Lost::Unknown { Acted::Perhaps } else { Acted::No })
+            }
+            Reply::Answer(answer) => self.answered(&answer, asked_at),
+        }
     }
+
+    fn answered(&self, answer: &Answer<'_>, asked_at: Mono) -> Refreshed {
+        let dialect = &self.client.provider().dialect;
+        let retry_after = http_date::retry_after(answer.retry_after, answer.date);
+        // A status of 400 to 499 without words is a refusal of some kind; after any other the token may be replaced.
+        let acted = if (400..500).contains(&answer.status) { Acted::No } else { Acted::Perhaps };
+        let noise = Trouble::Unreadable { status: answer.status };
+        match answer::read(dialect, dialect.refresh_statuses, answer) {
+            // The sign-in proved that this provider gives bearer tokens: the type need not be repeated here.
+            Said::Object(mut members) => {
+                match tokens::read(&mut members, dialect, AbsentType::Bearer, self.scopes, asked_at) {
+                    None => later(noise, retry_after, acted),
+                    Some(Ok(tokens)) => Refreshed::Renewed(Box::new(tokens)),
+                    Some(Err(fault)) => {
+                        Refreshed::Unusable { fault, rotated: tokens::refresh_token(&mut members).ok().flatten() }
+                    }
+                }
+            }
+            Said::Noise => later(noise, retry_after, acted),
+            Said::Error { word, error, .. } => match word {
+                Some(Word::Unknown | Word::Expired) => Refreshed::Dead { reason: self.reason(&error), error },
+                Some(Word::Blocked) => Refreshed::Dead { reason: DeadReason::AdminPolicy, error },
+                Some(Word::Misconfigured) => Refreshed::Misconfigured(error),
+                // Words we do not know must not end a grant that worked for months.
+                _ => later(Trouble::Provider(error), retry_after, acted),
+            },
+        }
+    }
+
+    fn reason(&self, error: &OAuthError) -> DeadReason {
+        match error.subtype.as_ref().map(Text::as_str) {
+            Some("invalid_rapt" | "rapt_required") => DeadReason::ReauthenticationRequired,
+            _ if self.history == History::AnswerLost => DeadReason::LostRotation,
+            _ => DeadReason::Revoked,
+        }
+    }
+}
+
+/// Whether the provider acted on a request that brought no tokens.
+enum Acted {
+    No,
+    Perhaps,
+}
+
+fn later(trouble: Trouble, retry_after: Option<Duration>, acted: Acted) -> Refreshed {
+    Refreshed::Later { trouble, retry_after, answer_lost: matches!(acted, Acted::Perhaps) }
 }
 
 impl fmt::Display for DeadReason {

@@ -2,9 +2,12 @@
 
 use core::time::Duration;
 
+use crate::answer::{self, Said};
 use crate::client::Client;
+use crate::dialect::Word;
 use crate::error::{OAuthError, Trouble};
 use crate::exchange::{Reply, Request};
+use crate::http_date;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::wire::{self, Auth, Params};
 
@@ -57,15 +60,31 @@ impl<'a> Revoke<'a> {
         params.add("token", self.token);
         params.add("token_type_hint", self.hint);
         let auth = if self.client.provider().dialect.revoke_auth { Auth::Full } else { Auth::Nothing };
-        wire::post(self.client, self.url, auth, params)
+        wire::post(self.client, self.url, auth, params, &[])
     }
 
     /// What the reply means.
     pub fn outcome(&self, reply: Reply<'_>) -> Revoked {
-        match reply {
-            Reply::Lost(lost) => Revoked::Later { trouble: Trouble::Lost(lost), retry_after: None },
-            Reply::Answer(answer) if answer.status == 200 => Revoked::Done,
-            Reply::Answer(_) => Revoked::Refused(None),
+        let answer = match reply {
+            Reply::Lost(lost) => return Revoked::Later { trouble: Trouble::Lost(lost), retry_after: None },
+            // RFC 7009 section 2.2: 200 also for a token that was dead already; the body does not matter.
+            Reply::Answer(answer) if (200..300).contains(&answer.status) => return Revoked::Done,
+            Reply::Answer(answer) => answer,
+        };
+        let retry_after = http_date::retry_after(answer.retry_after, answer.date);
+        match answer::read(&self.client.provider().dialect, &[], &answer) {
+            Said::Error { word: Some(Word::Unknown | Word::Expired), .. } => Revoked::Done,
+            // Google's word for a token that was dead already.
+            Said::Error { error, .. } if error.code.as_str() == "invalid_token" => Revoked::Done,
+            Said::Error { error, .. } if error.code.as_str() == "unsupported_token_type" => Revoked::OtherKind(error),
+            Said::Error { word: Some(Word::Transient | Word::SlowDown), error, .. } => {
+                Revoked::Later { trouble: Trouble::Provider(error), retry_after }
+            }
+            Said::Error { error, .. } => Revoked::Refused(Some(error)),
+            _ if answer::may_pass(answer.status) => {
+                Revoked::Later { trouble: Trouble::Unreadable { status: answer.status }, retry_after }
+            }
+            _ => Revoked::Refused(None),
         }
     }
 }

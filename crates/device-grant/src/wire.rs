@@ -44,10 +44,12 @@ impl<'a> Params<'a> {
         body
     }
 
-    fn json(&self, rename: fn(&str) -> Cow<'_, str>) -> Zeroizing<Vec<u8>> {
+    /// A flat JSON object of strings.
+    pub(crate) fn json(&self, rename: fn(&str) -> Cow<'_, str>) -> Zeroizing<Vec<u8>> {
         let mut body = Zeroizing::new(Vec::with_capacity(self.worst_len_bytes(6)));
         for (name, value) in &self.0 {
-            body.push(if body.is_empty() { b'{' } else { b',' });
+            let first = body.is_empty();
+            body.push(if first { b'{' } else { b',' });
             json_string(&rename(name), &mut body);
             body.push(b':');
             json_string(value, &mut body);
@@ -60,7 +62,7 @@ impl<'a> Params<'a> {
     }
 
     fn worst_len_bytes(&self, growth: usize) -> usize {
-        2 + self.0.iter().map(|(name, value)| growth * (2 * name.len() + value.len()) + 6).sum::<usize>()
+        2 + self.0.iter().map(|(name, value)| growth * (name.len() + value.len()) + 6).sum::<usize>()
     }
 }
 
@@ -75,9 +77,17 @@ pub(crate) enum Auth {
     Nothing,
 }
 
-/// A POST of `params` to `url`, from `client`.
-pub(crate) fn post<'a>(client: &'a Client, url: &Url, auth: Auth, mut params: Params<'a>) -> Request {
+/// A POST to `url`, from `client`: who asks, then `params`, then `extra`. The first of two equal names counts, so
+/// nothing configured can replace what the grant itself says.
+pub(crate) fn post<'a>(
+    client: &'a Client,
+    url: &Url,
+    auth: Auth,
+    params: Params<'a>,
+    extra: &'a [(String, String)],
+) -> Request {
     let mut headers = Vec::with_capacity(3);
+    let mut body = Params::new();
     let dialect = &client.provider().dialect;
     let secret = match (auth, client.auth()) {
         (Auth::Full, ClientAuth::Post(secret)) => Some(secret.expose()),
@@ -87,19 +97,22 @@ pub(crate) fn post<'a>(client: &'a Client, url: &Url, auth: Auth, mut params: Pa
         }
         _ => None,
     };
+    let joined = Zeroizing::new(joined(client.id(), secret));
     if auth != Auth::Nothing {
         match dialect.client_param {
             ClientParam::Separate => {
-                params.add("client_id", client.id());
-                params.add("client_secret", secret.unwrap_or_default());
+                body.add("client_id", client.id());
+                body.add("client_secret", secret.unwrap_or_default());
             }
-            ClientParam::Joined(name) => params.add(name, joined(client.id(), secret)),
+            ClientParam::Joined(name) => body.add(name, joined.as_str()),
         }
     }
+    params.0.into_iter().for_each(|(name, value)| body.add(name, value));
+    extra.iter().for_each(|(name, value)| body.add(name.as_str(), value.as_str()));
     let (content_type, body) = match dialect.encoding {
-        Encoding::Form => ("application/x-www-form-urlencoded", params.form()),
-        Encoding::Json => ("application/json", params.json(|name| Cow::Borrowed(name))),
-        Encoding::CamelJson => ("application/json", params.json(camel)),
+        Encoding::Form => ("application/x-www-form-urlencoded", body.form()),
+        Encoding::Json => ("application/json", body.json(|name| Cow::Borrowed(name))),
+        Encoding::CamelJson => ("application/json", body.json(camel)),
     };
     headers.push(("content-type", Zeroizing::new(content_type.to_owned())));
     headers.push(("accept", Zeroizing::new("application/json".to_owned())));
@@ -111,6 +124,8 @@ pub(crate) fn get(url: &Url) -> Request {
     let accept = ("accept", Zeroizing::new("application/json".to_owned()));
     Request { method: "GET", url: url.as_str().to_owned(), headers: [accept].into(), body: Zeroizing::default() }
 }
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// RFC 6749 section 2.3.1: both parts form-encoded *before* they are joined. Many clients forget it, and then a
 /// secret with `%`, `+` or `:` fails.
@@ -126,7 +141,8 @@ fn basic(id: &str, secret: &str) -> Zeroizing<String> {
 }
 
 fn joined(id: &str, secret: Option<&str>) -> String {
-    let mut text = id.to_owned();
+    let mut text = String::with_capacity(id.len() + 1 + secret.map_or(0, str::len));
+    text.push_str(id);
     if let Some(secret) = secret {
         text.push('|');
         text.push_str(secret);
@@ -136,7 +152,6 @@ fn joined(id: &str, secret: Option<&str>) -> String {
 
 /// `application/x-www-form-urlencoded` (RFC 6749 appendix B): everything outside `A-Za-z0-9*-._` as `%XX`, blank as `+`.
 pub(crate) fn form_encode(text: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => out.push(byte),
@@ -146,11 +161,20 @@ pub(crate) fn form_encode(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// A JSON string (RFC 8259 section 7), written straight into the body: a library's own buffer would not be wiped.
 fn json_string(text: &str, out: &mut Vec<u8>) {
-    // Cannot fail: a string always has a JSON form, and a vector takes everything.
-    if let Ok(json) = serde_json::to_string(text).map(Zeroizing::new) {
-        out.extend_from_slice(json.as_bytes());
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            0..=0x1f => {
+                out.extend_from_slice(b"\\u00");
+                out.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+            _ => out.push(byte),
+        }
     }
+    out.push(b'"');
 }
 
 /// `device_code` → `deviceCode`.
