@@ -1,1 +1,14 @@
-//! Under construction.
+//! What every gadget's main needs: from the library's state to a screen, the panel's thread, signals, sd_notify.
+//!
+//! Not in here: rules (they are in `rowkeeper`), drawing (`rowkeeper-panel`), argument parsing (each program's own).
+
+mod display;
+mod glass;
+pub mod service;
+mod signals;
+mod view;
+
+pub use display::{Display, Kind, UnknownKind};
+pub use glass::Glass;
+pub use signals::stop_on_signals;
+pub use view::screen;

@@ -153,3 +153,48 @@ impl fmt::Debug for Stop {
         write!(f, "Stop(stopped: {})", self.is_stopped())
     }
 }
+
+/// The machine's own clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+/// 2026-01-01: this program did not exist before, so a clock that says so is wrong.
+const EARLIEST_UNIX_MS: i64 = 1_767_225_600_000;
+
+/// The longest single sleep. The system's timed waits stop while the board is suspended; waking this often bounds how
+/// late a wait can end after a resume, at the price of one wake-up a minute.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+impl Clock for SystemClock {
+    fn mono(&self) -> Mono {
+        // Linux counts suspend only in its own BOOTTIME clock; elsewhere the monotonic one is what there is.
+        #[cfg(target_os = "linux")]
+        const SINCE_BOOT: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        const SINCE_BOOT: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+        Mono(Duration::try_from(rustix::time::clock_gettime(SINCE_BOOT)).unwrap_or_default())
+    }
+
+    fn wall(&self) -> Wall {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let unix_ms = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+        Wall { unix_ms, trusted: unix_ms >= EARLIEST_UNIX_MS }
+    }
+
+    fn boot_id(&self) -> String {
+        // Without one (not Linux, no /proc) every process is a boot of its own, which errs to the safe side.
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|id| id.trim().to_owned())
+            .unwrap_or_else(|_| format!("process-{}", std::process::id()))
+    }
+
+    fn wait(&self, until: Mono, stop: &Stop) -> Woke {
+        loop {
+            let left = until.since(self.mono());
+            match stop.wait_real(left.min(LONGEST_NAP)) {
+                Woke::Time if left > LONGEST_NAP => {}
+                woke => return woke,
+            }
+        }
+    }
+}

@@ -1,9 +1,14 @@
 //! One HTTP exchange: the seam between the rules and the network.
 
+mod client;
+mod wire;
+
 use std::fmt;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
+
+pub use client::{Client, ClientError};
 
 /// What is sent. The body and the headers may hold secrets, so `Debug` shows neither.
 pub struct Request {

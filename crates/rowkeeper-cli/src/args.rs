@@ -1,0 +1,237 @@
+//! The command line, as clap reads it. What it means is in the commands; the contract is in the help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sign a device in once; it keeps rows in your Google Sheet for years. Every row once, none lost.
+#[derive(Debug, Parser)]
+#[command(name = "rowkeeper", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed for good or a record was refused, 2 wrong usage or configuration,\n\
+    3 a person must sign in, 75 try again later.\n\nNew here? `rowkeeper demo` shows the whole story on this machine, without an account.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// The configuration file (else $ROWKEEPER_CONFIG, ./rowkeeper.toml, ~/.config/rowkeeper/…, /etc/rowkeeper/…)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Where the sign-in and the queue live (else $ROWKEEPER_STATE_DIR, $STATE_DIRECTORY, ~/.local/state/rowkeeper)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
+    /// The screen: terminal, none, or png=FILE
+    #[arg(long, value_name = "KIND", global = true)]
+    pub panel: Option<String>,
+    /// Answer in JSON, for scripts (status, sign-in, queue, sheet)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on stderr
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole story on this machine, no account: emulator, device and sheet, in a temporary state
+    #[cfg(feature = "emulator")]
+    Demo(Demo),
+    /// Google's sign-in and Sheets, emulated on a local port
+    #[cfg(feature = "emulator")]
+    Emulator(Emulator),
+    /// Write a commented rowkeeper.toml
+    Init(Init),
+    /// Say how things stand, without touching the network
+    Status,
+    /// Sign this device in: shows a code that you type on your phone
+    SignIn,
+    /// Give the sign-in back to the provider and forget it; queued records stay
+    SignOut,
+    /// Keep one record (or many from stdin) for the sheet; returns when a power cut can no longer lose it
+    Record(Record),
+    /// Send what is queued, then stop
+    Deliver(Deliver),
+    /// The outbox: what waits, and what was set aside
+    Queue(Queue),
+    /// The spreadsheet
+    Sheet(Sheet),
+    /// The daemon: keeps the sign-in, delivers, drives the screen
+    Run,
+    /// Print a valid access token and nothing else
+    Token(Token),
+    /// One authorised API call, with our retries
+    Call(Call),
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// You type the code yourself, in a browser; the emulator and the sheet stay up until Ctrl-C
+    #[arg(long)]
+    pub by_hand: bool,
+    /// How many readings to record
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rows: u32,
+}
+
+#[derive(Args, Debug)]
+pub struct Emulator {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8085")]
+    pub listen: String,
+    /// Approve every code for this account, after one "pending" answer
+    #[arg(long, value_name = "EMAIL")]
+    pub approve_as: Option<String>,
+    /// Keep accounts, tokens and spreadsheets in this file; a change is on disk before its reply leaves
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Google's write quota for one person
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub writes_per_minute: u32,
+    /// Serve https with a certificate made for the purpose
+    #[arg(long)]
+    pub tls: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Write here; default: --config, else ./rowkeeper.toml
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The OAuth client's id; asked for on a terminal
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The file that holds the client's secret, relative to the configuration
+    #[arg(long, value_name = "FILE")]
+    pub client_secret_file: Option<PathBuf>,
+    /// The provider: google, github, microsoft, … or none
+    #[arg(long, value_name = "NAME", default_value = "google")]
+    pub preset: String,
+    /// Discover the provider's endpoints here
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The spreadsheet's title
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// The zone of the times in the sheet, such as Europe/Vienna
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// A table (a tab); may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub table: Vec<String>,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Record {
+    /// The table (a tab); default: the first in the configuration
+    #[arg(long, value_name = "T")]
+    pub table: Option<String>,
+    /// Your own id: a record whose id was seen in the last 90 days is not kept twice
+    #[arg(long, value_name = "ID", conflicts_with = "stdin")]
+    pub id: Option<String>,
+    /// When it happened, such as 2026-11-22T18:30:00+01:00; default: now
+    #[arg(long, value_name = "TIME", conflicts_with = "stdin")]
+    pub at: Option<String>,
+    /// Read many from stdin, one a line; each is answered by a line of JSON once it is on disk
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "jsonl", conflicts_with = "fields")]
+    pub stdin: Option<Format>,
+    /// The values: numbers, true/false, RFC 3339 times and texts are told apart by their looks
+    #[arg(value_name = "KEY=VALUE", required_unless_present = "stdin", allow_hyphen_values = true)]
+    pub fields: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object a line; _id, _table and _at are reserved
+    Jsonl,
+    /// A header line, then one record a line
+    Csv,
+}
+
+#[derive(Args, Debug)]
+pub struct Deliver {
+    /// How long to go on trying
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub limit: Duration,
+}
+
+#[derive(Args, Debug)]
+pub struct Queue {
+    #[command(subcommand)]
+    pub command: QueueCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List what waits and what was set aside, oldest first
+    List,
+}
+
+#[derive(Args, Debug)]
+pub struct Sheet {
+    #[command(subcommand)]
+    pub command: SheetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SheetCommand {
+    /// Where the rows go
+    Show,
+}
+
+#[derive(Args, Debug)]
+pub struct Token {
+    /// Refresh first if the token lives shorter than this
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub min_validity: Duration,
+}
+
+#[derive(Args, Debug)]
+pub struct Call {
+    /// GET, POST, …
+    #[arg(value_name = "METHOD")]
+    pub method: String,
+    /// The whole URL
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// The body: text, @FILE, or @- for stdin; sent as JSON
+    #[arg(long, value_name = "@FILE")]
+    pub data: Option<String>,
+    /// Print the status line and the headers too
+    #[arg(long)]
+    pub include: bool,
+}
+
+/// `30s`, `5m`, `1h 30m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let signed: rowkeeper::SignedDuration = text.parse().map_err(|_| "write a time such as 30s, 5m or 2h".to_owned())?;
+    Duration::try_from(signed).map_err(|_| "it must not be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert!(duration("soon").is_err());
+        assert!(duration("-5s").is_err());
+    }
+}

@@ -1,0 +1,550 @@
+//! The configuration file: `rowkeeper.toml` and what stands in for it.
+//!
+//! Every key is documented in `docs/configuration.md`. A key that is not known is an error that names the line and the
+//! nearest known key: a typing mistake must not turn into a silent default.
+
+use std::path::{Path, PathBuf};
+use std::{env, fmt, fs, io};
+
+use device_grant::ClientSecret;
+use serde::Deserialize;
+
+/// All that a device is told before it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// The file it came from; `None` when there is none.
+    pub file: Option<PathBuf>,
+    /// Where the grant and the outbox live.
+    pub state_dir: PathBuf,
+    /// Who signs the device in. `None`: recording works, sending does not.
+    pub provider: Option<Provider>,
+    /// The spreadsheet.
+    pub sheet: Sheet,
+    /// Its tabs; never empty.
+    pub tables: Vec<Table>,
+    /// The name in the `device` column.
+    pub device: String,
+    /// What the screen is; the panel crate reads it.
+    pub panel: Panel,
+    /// Limits of the outbox.
+    pub outbox: Outbox,
+}
+
+/// Who signs the device in, and as which client.
+#[derive(Debug)]
+pub struct Provider {
+    /// `google`, `github`, … or `none`.
+    pub preset: String,
+    /// Where to discover the endpoints.
+    pub issuer: Option<String>,
+    /// Explicit endpoints; they win over a preset's.
+    pub device_authorization_endpoint: Option<String>,
+    /// See [`Provider::device_authorization_endpoint`].
+    pub token_endpoint: Option<String>,
+    /// See [`Provider::device_authorization_endpoint`].
+    pub revocation_endpoint: Option<String>,
+    /// The client's public name at the provider.
+    pub client_id: String,
+    /// The client's secret, read from its file.
+    pub client_secret: Option<ClientSecret>,
+    /// How the client authenticates; `None`: `post` with a secret, else `none`.
+    pub client_auth: Option<ClientAuth>,
+    /// What to ask for; `None`: what the preset says.
+    pub scopes: Option<Vec<String>>,
+    /// Root certificates instead of the built-in ones.
+    pub ca_file: Option<PathBuf>,
+    /// Further request parameters, as the provider wants them.
+    pub extra: Vec<(String, String)>,
+    /// The origin of an emulator that stands in for provider and Sheets, such as `http://127.0.0.1:8085`.
+    pub emulator: Option<String>,
+}
+
+/// `client_auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// A public client.
+    None,
+    /// The secret travels in the body.
+    Post,
+    /// HTTP Basic.
+    Basic,
+}
+
+/// `[sheet]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sheet {
+    /// The title the spreadsheet is created with. The person may rename it.
+    pub title: String,
+    /// The zone of the times in the sheet, such as `Europe/Vienna`; the machine's own when left out.
+    pub timezone: Option<String>,
+}
+
+impl Default for Sheet {
+    fn default() -> Self {
+        Self { title: "Rowkeeper log".into(), timezone: None }
+    }
+}
+
+/// `[[table]]`: a tab.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// The name records are addressed by, and the tab's first title.
+    pub name: String,
+    /// Columns created at once, in this order, and their types; others are added as records bring them.
+    #[serde(default)]
+    pub columns: Vec<Column>,
+}
+
+/// A declared column.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// The key in records and the text in the header row.
+    pub name: String,
+    /// How a value without a type (`KEY=VALUE`, CSV) is read.
+    #[serde(default, rename = "type")]
+    pub kind: ColumnType,
+}
+
+/// How a `KEY=VALUE` or CSV value is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// By its looks: a number, `true` or `false`, an RFC 3339 time, else text.
+    #[default]
+    Auto,
+    /// Always text: `007` stays `007` and `12` is text too.
+    Text,
+    /// A number, or the record is refused.
+    Number,
+    /// `true` or `false`, or the record is refused.
+    Boolean,
+    /// An RFC 3339 time, or the record is refused.
+    Time,
+}
+
+/// `[panel]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Panel {
+    /// `terminal`, `png=FILE`, `none`, …
+    pub kind: String,
+}
+
+impl Default for Panel {
+    fn default() -> Self {
+        Self { kind: "terminal".into() }
+    }
+}
+
+/// `[outbox]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbox {
+    /// Records are refused (and said to be) when the waiting ones take this much.
+    pub max_bytes: u64,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { max_bytes: 1 << 30 }
+    }
+}
+
+/// What the command line says about where things are.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--state-dir`.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// The configuration cannot be used. Nothing was changed.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// A file that was named, or found, cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        cause: io::Error,
+    },
+    /// The file is not what it should be.
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A value is not usable.
+    Value {
+        /// Which, such as `[provider] client_id`.
+        key: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is no place for the state.
+    NoStateDir,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, .. } => write!(f, "cannot read {}", path.display()),
+            Self::Invalid { path, line, what } => write!(f, "{} line {line}: {what}", path.display()),
+            Self::Value { key, what } => write!(f, "{key}: {what}"),
+            Self::NoStateDir => write!(f, "no place for the state: give --state-dir, or set STATE_DIRECTORY or HOME"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// The client that the emulator knows without being told.
+const EMULATOR_CLIENT: (&str, &str) = ("emulator-client", "emulator-secret");
+
+impl Config {
+    /// Finds and reads the file (`--config`, `$ROWKEEPER_CONFIG`, `./rowkeeper.toml`,
+    /// `$XDG_CONFIG_HOME/rowkeeper/rowkeeper.toml`, `/etc/rowkeeper/rowkeeper.toml`) and the environment.
+    ///
+    /// No file at all is not an error: records are kept, and `$ROWKEEPER_EMULATOR` supplies a provider.
+    ///
+    /// # Errors
+    /// When what was found cannot be used; the message names the file and line.
+    pub fn load(places: &Places) -> Result<Self, ConfigError> {
+        let file = find(places);
+        let text = match &file {
+            Some(path) => {
+                fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable { path: path.clone(), cause })?
+            }
+            None => String::new(),
+        };
+        let emulator = variable("ROWKEEPER_EMULATOR").map(|origin| origin.trim_end_matches('/').to_owned());
+        let state_dir = state_dir(places).ok_or(ConfigError::NoStateDir)?;
+        Self::parse(&text, file, state_dir, emulator)
+    }
+
+    /// Reads `text` as the content of `file`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        text: &str,
+        file: Option<PathBuf>,
+        state_dir: PathBuf,
+        emulator: Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let written: File = toml::from_str(text).map_err(|error| invalid(text, file.as_deref(), &error))?;
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let provider = match (written.provider, emulator) {
+            (provider, Some(origin)) => Some(emulated(provider, origin)?),
+            (Some(provider), None) => Some(provider.read(&folder)?),
+            (None, None) => None,
+        };
+        let mut tables = written.table;
+        if tables.is_empty() {
+            tables.push(Table { name: "records".into(), columns: Vec::new() });
+        }
+        check_tables(&tables)?;
+        if let Some(zone) = &written.sheet.timezone {
+            jiff::tz::TimeZone::get(zone).map_err(|_| ConfigError::Value {
+                key: "[sheet] timezone",
+                what: format!("\"{zone}\" is not a time zone; write it like \"Europe/Vienna\""),
+            })?;
+        }
+        Ok(Self {
+            file,
+            state_dir,
+            provider,
+            sheet: written.sheet,
+            tables,
+            device: written.device.name.unwrap_or_else(host_name),
+            panel: written.panel,
+            outbox: written.outbox,
+        })
+    }
+
+    /// The zone of the times in the sheet: the configured one, else the machine's.
+    pub fn timezone(&self) -> jiff::tz::TimeZone {
+        // `parse` proved the name; the data is built in.
+        self.sheet
+            .timezone
+            .as_deref()
+            .and_then(|zone| jiff::tz::TimeZone::get(zone).ok())
+            .unwrap_or_else(jiff::tz::TimeZone::system)
+    }
+
+    /// The table of that name.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    provider: Option<ProviderTable>,
+    #[serde(default)]
+    sheet: Sheet,
+    #[serde(default)]
+    table: Vec<Table>,
+    #[serde(default)]
+    device: DeviceTable,
+    #[serde(default)]
+    panel: Panel,
+    #[serde(default)]
+    outbox: Outbox,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceTable {
+    name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderTable {
+    preset: Option<String>,
+    issuer: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    client_id: Option<String>,
+    client_secret_file: Option<PathBuf>,
+    client_auth: Option<ClientAuth>,
+    scopes: Option<Vec<String>>,
+    ca_file: Option<PathBuf>,
+    #[serde(default)]
+    extra: toml::Table,
+}
+
+impl ProviderTable {
+    fn read(self, folder: &Path) -> Result<Provider, ConfigError> {
+        let client_id = self.client_id.filter(|id| !id.trim().is_empty()).ok_or(ConfigError::Value {
+            key: "[provider] client_id",
+            what: "missing; it is on the page of your OAuth client".into(),
+        })?;
+        let client_secret = self.client_secret_file.map(|file| client_secret(folder, &file)).transpose()?;
+        let extra = self
+            .extra
+            .into_iter()
+            .map(|(key, value)| match value {
+                toml::Value::String(text) => Ok((key, text)),
+                toml::Value::Integer(number) => Ok((key, number.to_string())),
+                toml::Value::Boolean(truth) => Ok((key, truth.to_string())),
+                _ => Err(ConfigError::Value {
+                    key: "[provider.extra]",
+                    what: format!("{key} must be a text, a whole number or a boolean"),
+                }),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Provider {
+            // Somebody who names an issuer or endpoints does not mean Google.
+            preset: self.preset.unwrap_or_else(|| {
+                let own = self.issuer.is_some() || self.token_endpoint.is_some();
+                if own { "none" } else { "google" }.into()
+            }),
+            issuer: self.issuer,
+            device_authorization_endpoint: self.device_authorization_endpoint,
+            token_endpoint: self.token_endpoint,
+            revocation_endpoint: self.revocation_endpoint,
+            client_id,
+            client_secret,
+            client_auth: self.client_auth,
+            scopes: self.scopes,
+            ca_file: self.ca_file.map(|file| folder.join(file)),
+            extra,
+            emulator: None,
+        })
+    }
+}
+
+/// `$ROWKEEPER_EMULATOR`: Google's preset with its endpoints on one origin, and the client that it has built in.
+fn emulated(written: Option<ProviderTable>, origin: String) -> Result<Provider, ConfigError> {
+    if !(origin.starts_with("https://") || crate::url::is_loopback(&origin)) {
+        return Err(ConfigError::Value {
+            key: "ROWKEEPER_EMULATOR",
+            what: format!("{origin} must be https, or http on this machine such as http://127.0.0.1:8085"),
+        });
+    }
+    let written = written.unwrap_or_default();
+    let (id, secret) = EMULATOR_CLIENT;
+    Ok(Provider {
+        preset: "google".into(),
+        issuer: None,
+        device_authorization_endpoint: Some(format!("{origin}/device/code")),
+        token_endpoint: Some(format!("{origin}/token")),
+        revocation_endpoint: Some(format!("{origin}/revoke")),
+        client_id: id.into(),
+        client_secret: ClientSecret::parse(secret.into()).ok(),
+        client_auth: Some(ClientAuth::Post),
+        scopes: written.scopes,
+        ca_file: written.ca_file,
+        extra: Vec::new(),
+        emulator: Some(origin),
+    })
+}
+
+/// The secret is in a file beside the configuration, or is the systemd credential of that name.
+fn client_secret(folder: &Path, file: &Path) -> Result<ClientSecret, ConfigError> {
+    let beside = folder.join(file);
+    let credential = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(file));
+    let path = credential.filter(|path| path.exists()).unwrap_or(beside);
+    let raw = fs::read_to_string(&path).map_err(|cause| ConfigError::Unreadable { path: path.clone(), cause })?;
+    ClientSecret::parse(raw.trim().into()).map_err(|error| ConfigError::Value {
+        key: "[provider] client_secret_file",
+        what: format!("{} does not hold a client secret: {error}", path.display()),
+    })
+}
+
+fn check_tables(tables: &[Table]) -> Result<(), ConfigError> {
+    let bad = |what: String| Err(ConfigError::Value { key: "[[table]]", what });
+    for (at, table) in tables.iter().enumerate() {
+        if table.name.trim().is_empty() || table.name.chars().any(char::is_control) || table.name.len() > 100 {
+            return bad("a table needs a name of one to a hundred printable characters".into());
+        }
+        if tables[..at].iter().any(|other| other.name == table.name) {
+            return bad(format!("two tables are called \"{}\"", table.name));
+        }
+        for column in &table.columns {
+            if let Err(what) = crate::record::check_key(&column.name) {
+                return bad(format!("column \"{}\" of \"{}\": {what}", column.name, table.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Turns serde's complaint into a line number and advice.
+fn invalid(text: &str, file: Option<&Path>, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let path = file.unwrap_or(Path::new("rowkeeper.toml")).to_owned();
+    ConfigError::Invalid { path, line, what: advise(error.message()) }
+}
+
+/// serde says: unknown field `titel`, expected one of `title`, `timezone`.
+fn advise(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown field")) else {
+        return message.trim().replace('\n', " ");
+    };
+    match quoted.max_by_key(|known| (strsim::jaro_winkler(unknown, known) * 1000.0) as u32) {
+        Some(nearest) => format!("unknown key \"{unknown}\"; did you mean \"{nearest}\"?"),
+        None => format!("unknown key \"{unknown}\""),
+    }
+}
+
+fn find(places: &Places) -> Option<PathBuf> {
+    // What a person named must be there; what is merely looked for may be missing.
+    let named = places.config.clone().or_else(|| variable("ROWKEEPER_CONFIG").map(PathBuf::from));
+    named.or_else(|| {
+        let user = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(home()?.join(".config")));
+        [
+            Some(PathBuf::from("rowkeeper.toml")),
+            user.map(|folder| folder.join("rowkeeper/rowkeeper.toml")),
+            Some(PathBuf::from("/etc/rowkeeper/rowkeeper.toml")),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|path| path.exists())
+    })
+}
+
+fn state_dir(places: &Places) -> Option<PathBuf> {
+    places
+        .state_dir
+        .clone()
+        .or_else(|| variable("ROWKEEPER_STATE_DIR").map(PathBuf::from))
+        // systemd may name several, separated by colons; the first is ours.
+        .or_else(|| variable("STATE_DIRECTORY").map(|dirs| PathBuf::from(dirs.split(':').next().unwrap_or_default())))
+        .or_else(|| variable("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("rowkeeper")))
+        .or_else(|| Some(home()?.join(".local/state/rowkeeper")))
+}
+
+fn home() -> Option<PathBuf> {
+    variable("HOME").map(PathBuf::from)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "device".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Some("/etc/rowkeeper.toml".into()), "/state".into(), None)
+    }
+
+    fn complaint(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_records_into_one_table() {
+        let config = parse("").unwrap();
+        assert!(config.provider.is_none());
+        assert_eq!(config.tables[0].name, "records");
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_line_and_the_nearest() {
+        assert_eq!(
+            complaint("[sheet]\n\ntitel = \"x\"\n"),
+            "/etc/rowkeeper.toml line 3: unknown key \"titel\"; did you mean \"title\"?"
+        );
+        assert!(complaint("[tabel]\n").contains("line 1: unknown key \"tabel\"; did you mean \"table\"?"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_used_are_named() {
+        for (text, part) in [
+            ("[provider]\n", "[provider] client_id: missing"),
+            ("[sheet]\ntimezone = \"Vienna\"\n", "[sheet] timezone: \"Vienna\" is not a time zone"),
+            ("[[table]]\nname = \"\"\n", "a table needs a name"),
+            ("[[table]]\nname = \"a\"\n[[table]]\nname = \"a\"\n", "two tables are called \"a\""),
+            ("[[table]]\nname = \"a\"\ncolumns = [{ name = \"time\" }]\n", "column \"time\" of \"a\""),
+            ("[sheet\n", "line 1"),
+            ("[provider]\nclient_id = \"a\"\n[provider.extra]\nx = [1]\n", "x must be a text"),
+        ] {
+            assert!(complaint(text).contains(part), "{text:?} gave {}", complaint(text));
+        }
+    }
+
+    #[test]
+    fn an_issuer_or_endpoints_mean_another_provider_than_google() {
+        let preset = |text: &str| parse(text).unwrap().provider.unwrap().preset;
+        assert_eq!(preset("[provider]\nclient_id = \"a\"\n"), "google");
+        assert_eq!(preset("[provider]\nclient_id = \"a\"\nissuer = \"https://i.example\"\n"), "none");
+    }
+
+    #[test]
+    fn an_emulator_brings_its_client_and_must_be_near() {
+        let at = |origin: &str| Config::parse("", None, "/s".into(), Some(origin.into()));
+        let provider = at("http://127.0.0.1:8085").unwrap().provider.unwrap();
+        assert_eq!(provider.client_id, "emulator-client");
+        assert_eq!(provider.token_endpoint.as_deref(), Some("http://127.0.0.1:8085/token"));
+        assert!(at("http://203.0.113.9").unwrap_err().to_string().starts_with("ROWKEEPER_EMULATOR: "));
+    }
+}

@@ -1,0 +1,91 @@
+//! Replacing a small file so that a power cut leaves the old one or the new one, whole.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Replaces `path` with `content`: written beside, synced, renamed over, the directory synced.
+///
+/// The file is 0600 from its creation, whatever the umask. When this returns `Ok` the new content survives a power cut;
+/// on an error, or a crash at any point, `path` holds the old content or the new, never a part of either.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = with_suffix(path, ".new");
+    // A left-over of a crash. Removing it (rather than opening it) makes sure that the mode below is the file's mode
+    // and that no link is followed.
+    remove_if_there(&beside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&beside, path)?;
+    sync_parent(path)
+}
+
+/// As [`replace`], and what `path` held before is kept as `path` + `suffix`.
+pub(crate) fn replace_keeping(path: &Path, suffix: &str, content: &[u8]) -> io::Result<()> {
+    match fs::read(path) {
+        Ok(before) => replace(&with_suffix(path, suffix), &before)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    replace(path, content)
+}
+
+/// Removes a file for good: when this returns `Ok` it stays gone through a power cut. A missing file is fine.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    remove_if_there(path)?;
+    sync_parent(path)
+}
+
+/// Makes the directory, 0700, with its parents; one that exists is left as it is.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens a lock file, 0600 from its creation. Its content means nothing; the lock is the operating system's.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A rename or removal survives a power cut only when the directory that holds the name is synced too.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_keeps_the_one_before_and_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grant.json");
+        replace_keeping(&path, ".previous", b"one").unwrap();
+        assert!(!with_suffix(&path, ".previous").exists());
+        fs::write(with_suffix(&path, ".new"), "left over by a crash").unwrap();
+        replace_keeping(&path, ".previous", b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read(with_suffix(&path, ".previous")).unwrap(), b"one");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!with_suffix(&path, ".new").exists());
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+    }
+}

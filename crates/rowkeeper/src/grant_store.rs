@@ -1,0 +1,478 @@
+//! `grant.json`: the sign-in, kept through power cuts, shared by every program on the device.
+//!
+//! Readers need no lock: the file is replaced whole ([`crate::durable`]). Whoever changes it holds `grant.lock` from
+//! reading to writing, over threads and processes, so that one refresh or poll happens at a time and a rotated token is
+//! never overwritten by an older one.
+//!
+//! The file holds a format version and a digest of its body. "There is no grant", "the file is damaged" and "this user
+//! may not read it" are different answers. A damaged file is never replaced in silence: it is set aside as
+//! `grant.json.damaged`, and the generation before it is used where it is whole.
+//!
+//! Tokens lie in the file in the clear, mode 0600: whoever is root on the device, or takes its card, can read them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::durable;
+
+/// The only version so far.
+const VERSION: u32 = 1;
+
+/// Far above any grant: tokens are at most a few KiB. Guards against a file that is not ours.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// The file's place, and the way to it.
+#[derive(Clone, Debug)]
+pub struct GrantStore {
+    path: PathBuf,
+    lock: PathBuf,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub enum Loaded {
+    /// No grant was ever stored here.
+    Nothing,
+    /// The grant as it was stored.
+    Whole(Box<Stored>),
+    /// The file is damaged; this is the generation before it. A rotated refresh token may be missing from it.
+    Previous(Box<Stored>, Damage),
+}
+
+/// Where a file stopped making sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1; 0 when the text is whole but its digest is wrong.
+    pub line: usize,
+}
+
+/// The grant cannot be read or stored.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The file is there and this user may not read it.
+    NotPermitted(PathBuf),
+    /// Neither the file nor the generation before it is what we wrote. Nothing was changed.
+    Damaged(Damage),
+    /// The file was written by a later version of this program.
+    Newer(PathBuf, u32),
+    /// The state directory cannot be used.
+    Io(PathBuf, io::Error),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotPermitted(path) => {
+                write!(f, "{} belongs to another user; run as that user, or give another --state-dir", path.display())
+            }
+            Self::Damaged(damage) => {
+                write!(f, "{damage}; sign in again with `rowkeeper sign-in`, queued records are safe")
+            }
+            Self::Newer(path, version) => {
+                write!(f, "{} has format {version}, from a newer rowkeeper; update this one", path.display())
+            }
+            Self::Io(path, _) => write!(f, "cannot use {}", path.display()),
+        }
+    }
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => write!(f, "{} is damaged (its digest does not match)", self.path.display()),
+            line => write!(f, "{} is damaged at line {line}", self.path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// All that is known of the sign-in.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Stored {
+    /// Whose grant this is; state made with one provider and client is never used with another.
+    pub provider: ProviderId,
+    /// A code that waits for its person, as the grant machine sealed it. Holds the device code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Zeroizing<String>>,
+    /// The tokens, when a person approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<StoredGrant>,
+    /// Why the last grant died, for people; `None` when there never was one, or one is alive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Why the last code brought nothing, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+    /// What an operator must put right, for people: a wrong client, a deleted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misconfigured: Option<String>,
+    /// Codes asked for without an approval since a person last acted.
+    #[serde(default)]
+    pub codes_without_approval: u32,
+    /// Tokens that were given up here while the provider could not be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to_revoke: Vec<Zeroizing<String>>,
+}
+
+impl Stored {
+    /// The state before anybody signed in.
+    pub fn new(provider: ProviderId) -> Self {
+        Self {
+            provider,
+            pending: None,
+            grant: None,
+            ended: None,
+            failed: None,
+            misconfigured: None,
+            codes_without_approval: 0,
+            to_revoke: Vec::new(),
+        }
+    }
+}
+
+/// Which provider and client a grant belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderId {
+    /// The preset's name.
+    pub name: String,
+    /// Where tokens come from: the only place a refresh token may go. Ignored for emulators, whose port changes.
+    pub token_endpoint: String,
+    /// The OAuth client.
+    pub client_id: String,
+    /// Whether this is an emulator.
+    #[serde(default)]
+    pub emulator: bool,
+}
+
+impl ProviderId {
+    /// Whether a grant of `self` may be used with `other`: the same, or both the emulator, wherever it listens now.
+    pub fn fits(&self, other: &Self) -> bool {
+        self.client_id == other.client_id
+            && self.emulator == other.emulator
+            && (self.emulator || self.token_endpoint == other.token_endpoint)
+    }
+}
+
+/// The tokens and what is known of them.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StoredGrant {
+    /// What new access tokens are had with; `None` when the provider gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Zeroizing<String>>,
+    /// The newest access token.
+    pub access_token: Zeroizing<String>,
+    /// When it ends; `None` when the provider did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Moment>,
+    /// When the refresh token ends, where the provider said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires: Option<Moment>,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// Who approved, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// A refresh was begun with this token and its outcome not stored: after a crash the token may be spent.
+    #[serde(default)]
+    pub refreshing: bool,
+}
+
+/// A moment on both clocks: the one since boot counts within the boot it was noted in, the wall clock after that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Which boot `mono_ms` is of.
+    pub boot_id: String,
+    /// Time since that boot.
+    pub mono_ms: u64,
+    /// Milliseconds since 1970.
+    pub wall_ms: i64,
+    /// Whether the wall clock was to be believed when this was noted.
+    pub wall_trusted: bool,
+}
+
+impl Moment {
+    /// The moment `after` from now.
+    pub fn ahead(clock: &dyn Clock, after: Duration) -> Self {
+        let wall = clock.wall();
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            boot_id: clock.boot_id(),
+            mono_ms: millis(clock.mono().since_boot().saturating_add(after)),
+            wall_ms: wall.unix_ms.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
+            wall_trusted: wall.trusted,
+        }
+    }
+
+    /// How long until then, zero when it has passed; `None` when no clock can tell (another boot, and a wall clock that
+    /// was or is not to be believed).
+    pub fn left(&self, clock: &dyn Clock) -> Option<Duration> {
+        if self.boot_id == clock.boot_id() {
+            return Some(Duration::from_millis(self.mono_ms).saturating_sub(clock.mono().since_boot()));
+        }
+        let now = clock.wall();
+        let left_ms = self.wall_ms.saturating_sub(now.unix_ms);
+        (self.wall_trusted && now.trusted).then(|| Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<B> {
+    version: u32,
+    sha256: String,
+    body: B,
+}
+
+/// Holds `grant.lock`; dropped, it lets the next one in.
+#[derive(Debug)]
+pub struct Locked<'s> {
+    store: &'s GrantStore,
+    /// The lock lives as long as the open file.
+    _file: File,
+}
+
+impl GrantStore {
+    /// The store in that directory, which is made (0700) when it is first written to.
+    pub fn new(state_dir: &Path) -> Self {
+        Self { path: state_dir.join("grant.json"), lock: state_dir.join("grant.lock") }
+    }
+
+    /// Reads the grant. Never changes anything.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; a missing file is [`Loaded::Nothing`] and no error.
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        let damage = match read(&self.path) {
+            Ok(Some(stored)) => return Ok(Loaded::Whole(stored)),
+            // The rename order makes sure that there is a current file whenever there is a previous one, except in the
+            // moment of a sign-out: then nothing is the right answer.
+            Ok(None) => return Ok(Loaded::Nothing),
+            Err(StoreError::Damaged(damage)) => damage,
+            Err(error) => return Err(error),
+        };
+        match read(&self.previous()) {
+            Ok(Some(stored)) => Ok(Loaded::Previous(stored, damage)),
+            _ => Err(StoreError::Damaged(damage)),
+        }
+    }
+
+    /// Waits for the lock. One holder at a time on this device; it is let go by dropping, or by dying.
+    ///
+    /// # Errors
+    /// When the state directory cannot be made or written.
+    pub fn lock(&self) -> Result<Locked<'_>, StoreError> {
+        if let Some(dir) = self.lock.parent() {
+            durable::make_dir(dir).map_err(|cause| StoreError::Io(dir.to_owned(), cause))?;
+        }
+        let io = |cause| StoreError::Io(self.lock.clone(), cause);
+        let file = durable::open_lock(&self.lock).map_err(io)?;
+        file.lock().map_err(io)?;
+        Ok(Locked { store: self, _file: file })
+    }
+
+    fn previous(&self) -> PathBuf {
+        durable::with_suffix(&self.path, ".previous")
+    }
+}
+
+impl Locked<'_> {
+    /// Reads the grant, as [`GrantStore::load`].
+    ///
+    /// # Errors
+    /// As [`GrantStore::load`].
+    pub fn load(&self) -> Result<Loaded, StoreError> {
+        self.store.load()
+    }
+
+    /// Replaces the grant and keeps the generation before it. When this returns `Ok` it survives a power cut; on an error
+    /// or a crash the old grant stands.
+    ///
+    /// # Errors
+    /// `Io`: the disk is full or failing; the old grant stands.
+    pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
+        let path = &self.store.path;
+        let io = |cause| StoreError::Io(path.clone(), cause);
+        let text = encode(stored).map_err(|cause| io(cause.into()))?;
+        match read(path) {
+            // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
+            Err(StoreError::Damaged(_)) => {
+                fs::rename(path, durable::with_suffix(path, ".damaged")).map_err(io)?;
+                durable::replace(path, text.as_bytes()).map_err(io)
+            }
+            _ => durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io),
+        }
+    }
+
+    /// Removes the grant and the generation before it.
+    ///
+    /// # Errors
+    /// `Io`: something is still there.
+    pub fn clear(&self) -> Result<(), StoreError> {
+        for path in [&self.store.path, &self.store.previous()] {
+            durable::remove(path).map_err(|cause| StoreError::Io(path.clone(), cause))?;
+        }
+        Ok(())
+    }
+}
+
+fn encode(stored: &Stored) -> serde_json::Result<Zeroizing<String>> {
+    let body = Zeroizing::new(serde_json::to_string_pretty(stored)?);
+    let envelope =
+        Envelope { version: VERSION, sha256: digest(&body), body: serde_json::from_str::<&RawValue>(&body)? };
+    let mut text = serde_json::to_string_pretty(&envelope)?;
+    text.push('\n');
+    Ok(Zeroizing::new(text))
+}
+
+fn digest(body: &str) -> String {
+    Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read(path: &Path) -> Result<Option<Box<Stored>>, StoreError> {
+    let text = match fs::metadata(path).and_then(|meta| match meta.len() {
+        0..=SIZE_LIMIT => fs::read(path),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a grant")),
+    }) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(StoreError::NotPermitted(path.to_owned()));
+        }
+        Err(error) => return Err(StoreError::Io(path.to_owned(), error)),
+    };
+    let damaged = |line| StoreError::Damaged(Damage { path: path.to_owned(), line });
+    let envelope: Envelope<&RawValue> = serde_json::from_slice(&text).map_err(|error| damaged(error.line()))?;
+    if envelope.version > VERSION {
+        return Err(StoreError::Newer(path.to_owned(), envelope.version));
+    }
+    let body = envelope.body.get();
+    if digest(body) != envelope.sha256 {
+        return Err(damaged(0));
+    }
+    serde_json::from_str(body).map(Some).map_err(|error| damaged(error.line()))
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stored")
+            .field("provider", &self.provider)
+            .field("pending", &self.pending.is_some())
+            .field("signed_in", &self.grant.is_some())
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn sample(token: &str) -> Stored {
+        let mut stored = Stored::new(ProviderId {
+            name: "google".into(),
+            token_endpoint: "https://t.example/token".into(),
+            client_id: "c".into(),
+            emulator: false,
+        });
+        stored.grant = Some(StoredGrant {
+            refresh_token: Some(Zeroizing::new(token.into())),
+            access_token: Zeroizing::new("at".into()),
+            expires: None,
+            refresh_expires: None,
+            scopes: vec!["s".into()],
+            account: None,
+            refreshing: false,
+        });
+        stored
+    }
+
+    fn token(stored: &Stored) -> &str {
+        stored.grant.as_ref().unwrap().refresh_token.as_ref().unwrap()
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = GrantStore::new(&dir.path().join("state"));
+        assert!(matches!(store.load().unwrap(), Loaded::Nothing));
+        store.lock().unwrap().save(&sample("rt1")).unwrap();
+        let Loaded::Whole(stored) = store.load().unwrap() else { panic!() };
+        assert_eq!(token(&stored), "rt1");
+        for name in ["state", "state/grant.json", "state/grant.lock"] {
+            assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o077, 0, "{name}");
+        }
+        store.lock().unwrap().clear().unwrap();
+        assert!(matches!(store.load().unwrap(), Loaded::Nothing));
+    }
+
+    /// Damage anywhere in the file is noticed, falls back to the generation before, and is kept aside by the next save.
+    #[test]
+    fn a_file_cut_or_changed_anywhere_is_damaged_never_a_wrong_or_missing_grant() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = GrantStore::new(dir.path());
+        let locked = store.lock().unwrap();
+        locked.save(&sample("rt1")).unwrap();
+        locked.save(&sample("rt2")).unwrap();
+        let path = dir.path().join("grant.json");
+        let whole = fs::read(&path).unwrap();
+        let end = whole.trim_ascii_end().len();
+        for cut in 0..end {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let Loaded::Previous(stored, damage) = store.load().unwrap() else { panic!("cut at {cut}") };
+            assert_eq!((token(&stored), &damage.path), ("rt1", &path));
+        }
+        for at in 0..end {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            fs::write(&path, &flipped).unwrap();
+            match store.load() {
+                // White space outside the body may change without changing the meaning.
+                Ok(Loaded::Whole(stored)) => assert_eq!(token(&stored), "rt2", "flip at {at}"),
+                Ok(Loaded::Previous(stored, _)) => assert_eq!(token(&stored), "rt1", "flip at {at}"),
+                Err(StoreError::Newer(..)) => {}
+                other => panic!("flip at {at}: {other:?}"),
+            }
+        }
+        fs::write(&path, b"rubbish").unwrap();
+        locked.save(&sample("rt3")).unwrap();
+        assert_eq!(fs::read(dir.path().join("grant.json.damaged")).unwrap(), b"rubbish");
+        fs::write(&path, b"rubbish").unwrap();
+        fs::write(dir.path().join("grant.json.previous"), b"").unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_grant_of_another_provider_does_not_fit() {
+        let google = sample("").provider;
+        let other = |change: fn(&mut ProviderId)| {
+            let mut id = google.clone();
+            change(&mut id);
+            id
+        };
+        assert!(google.fits(&other(|_| {})));
+        assert!(!google.fits(&other(|id| id.client_id = "d".into())));
+        assert!(!google.fits(&other(|id| id.token_endpoint = "https://evil.example/token".into())));
+        let emulator = other(|id| id.emulator = true);
+        assert!(!google.fits(&emulator));
+        assert!(emulator.fits(&ProviderId { token_endpoint: "http://127.0.0.1:9/token".into(), ..emulator.clone() }));
+    }
+}

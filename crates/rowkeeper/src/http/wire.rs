@@ -1,0 +1,186 @@
+//! The socket below ureq: like its own, with the two options that delivery rests on.
+//!
+//! *Giving up aborts the socket*: every close is a reset (`SO_LINGER` 0), so bytes still in the kernel's buffer die with
+//! the attempt instead of landing minutes later, also when the process is killed. *A user time-out* does the same for
+//! bytes that a dead network never acknowledged. Both bound how late a request can land.
+//!
+//! The connector also marks every error made before the request's first byte left, so that "not sent" is known and not
+//! guessed.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration as Wait;
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, RustlsConnector,
+    Transport,
+};
+
+use super::NotSent;
+
+/// Data that the peer did not acknowledge for this long is given up by the kernel. Longer than Google's 180 s bound on
+/// processing, which is about answers, not acknowledgements.
+const USER_TIMEOUT: Duration = Duration::from_secs(200);
+
+/// Resolves names; a failure is marked as not sent.
+#[derive(Debug, Default)]
+pub(super) struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| not_sent(NotSent::Dns(error.to_string())))
+    }
+}
+
+/// TCP, a proxy's `CONNECT` where one is set, and TLS; a failure of any is marked as not sent.
+pub(super) fn connector() -> impl Connector {
+    BeforeSending(().chain(ConnectProxyConnector::default()).chain(Tcp).chain(RustlsConnector::default()))
+}
+
+/// The mark that [`super::client`] looks for.
+#[derive(Debug)]
+pub(super) struct Marked(pub(super) NotSent);
+
+impl fmt::Display for Marked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Marked {}
+
+fn not_sent(cause: NotSent) -> Error {
+    Error::Other(Box::new(Marked(cause)))
+}
+
+/// ureq connects (and shakes hands) wholly before it sends, so an error from here means that nothing was sent.
+#[derive(Debug)]
+struct BeforeSending<C>(C);
+
+impl<C: Connector> Connector for BeforeSending<C> {
+    type Out = C::Out;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<C::Out>, Error> {
+        self.0.connect(details, chained).map_err(|error| not_sent(classify(&error)))
+    }
+}
+
+fn classify(error: &Error) -> NotSent {
+    let tls = match error {
+        Error::Rustls(tls) => Some(tls),
+        Error::Io(io) => io.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()),
+        _ => None,
+    };
+    match (tls, error) {
+        (Some(rustls::Error::InvalidCertificate(cause)), _) => NotSent::Certificate(format!("{cause:?}")),
+        (Some(tls), _) => NotSent::Tls(tls.to_string()),
+        (None, Error::Tls(cause)) => NotSent::Tls((*cause).into()),
+        (None, Error::BadUri(cause)) => NotSent::Refused(cause.clone()),
+        _ => NotSent::Connect(error.to_string()),
+    }
+}
+
+#[derive(Debug)]
+struct Tcp;
+
+impl<In: Transport> Connector<In> for Tcp {
+    type Out = Either<In, TcpTransport>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        // A proxy's tunnel, when there is one, is the transport already.
+        if let Some(tunnel) = chained {
+            return Ok(Some(Either::A(tunnel)));
+        }
+        let stream = dial(&details.addrs, limit(&details.timeout))?;
+        stream.set_nodelay(true)?;
+        sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).map_err(io::Error::from)?;
+        #[cfg(target_os = "linux")]
+        sockopt::set_tcp_user_timeout(&stream, u32::try_from(USER_TIMEOUT.as_millis()).unwrap_or(u32::MAX))
+            .map_err(io::Error::from)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Either::B(TcpTransport { stream, buffers })))
+    }
+}
+
+/// Tries the addresses in turn; each gets an equal share of the time, so that one black hole does not eat it all.
+fn dial(addresses: &[SocketAddr], limit: Option<Duration>) -> io::Result<TcpStream> {
+    let share = limit.map(|all| (all / addresses.len().max(1) as u32).max(Duration::from_millis(10)));
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        let attempt = match share {
+            Some(share) => TcpStream::connect_timeout(address, share),
+            None => TcpStream::connect(address),
+        };
+        match attempt {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+struct TcpTransport {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+}
+
+impl Transport for TcpTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let timeout = timeout.for_write();
+        self.stream.set_write_timeout(limit(&timeout))?;
+        self.stream.write_all(&self.buffers.output()[..amount]).map_err(|error| timed(error, &timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = timeout.for_read();
+        self.stream.set_read_timeout(limit(&timeout))?;
+        let amount = loop {
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other.map_err(|error| timed(error, &timeout))?,
+            }
+        };
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    /// A kept connection is usable when reading would wait: an end or a byte we did not ask for means it is not.
+    fn is_open(&mut self) -> bool {
+        let Ok(()) = self.stream.set_nonblocking(true) else { return false };
+        let waits = matches!(self.stream.read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        waits && self.stream.set_nonblocking(false).is_ok()
+    }
+}
+
+impl fmt::Debug for TcpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TcpTransport({:?})", self.stream.peer_addr().ok())
+    }
+}
+
+/// The socket's time-out for what is left; never zero, which the system would take for "none".
+fn limit(timeout: &NextTimeout) -> Option<Duration> {
+    match timeout.after {
+        Wait::Exact(left) => Some(left.max(Duration::from_millis(1))),
+        Wait::NotHappening => None,
+    }
+}
+
+fn timed(error: io::Error, timeout: &NextTimeout) -> Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+        _ => Error::Io(error),
+    }
+}

@@ -1,0 +1,310 @@
+//! Signing in: one code, shown and polled until its person has decided.
+//!
+//! The pending grant lives in the store, not in a process. Each poll takes the lock, reads it, sends, and writes what
+//! came: so a code survives a restart, and any number of programs wait for it without polling faster than one.
+
+use std::fmt;
+use std::time::Duration;
+
+use device_grant::{Ask, Client, Pending, SignIn, Step, WhatNext};
+use zeroize::Zeroizing;
+
+use super::{AccessError, Session, machine_time};
+use crate::clock::{Mono, Stop, Woke};
+use crate::grant_store::{Locked, Stored};
+
+/// Who wants the device signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A person, by a command or a button: the count of codes without an approval starts anew.
+    ByPerson,
+    /// The device itself: at most three codes without an approval, then it waits for a person (RFC 8628 section 3.1).
+    ByItself,
+}
+
+/// Codes that a device asks for by itself without an approval.
+const CODES_BY_ITSELF: u32 = 3;
+
+/// What a person or a program may want to hear on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignInEvent {
+    /// Show this code, with its address.
+    Code {
+        /// What the person types, exactly as received.
+        user_code: String,
+        /// Where.
+        verification_uri: String,
+        /// The address with the code in it, where the provider gives one.
+        verification_uri_complete: Option<String>,
+        /// How long the code lives from now on.
+        expires_in: Duration,
+    },
+    /// Still nobody has decided. `trouble` says why the last request brought no answer, if it did not.
+    Waiting {
+        /// For people.
+        trouble: Option<String>,
+    },
+}
+
+/// A device that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Who approved, where the provider says so.
+    pub label: Option<String>,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// It was signed in before; nothing was asked.
+    pub already: bool,
+}
+
+/// The device is not signed in.
+#[derive(Debug)]
+pub enum SignInError {
+    /// The state cannot be used.
+    Access(AccessError),
+    /// The person said no.
+    Denied,
+    /// Nobody decided in time, or the approval may have been lost; the text says what to do.
+    Expired(String),
+    /// Client or configuration are wrong, the text says what; showing another code is no use.
+    Misconfigured(String),
+    /// The provider will not have it; the text says why.
+    Failed(String),
+    /// The stop was pressed. The code stays valid, and the next call goes on with it.
+    Stopped,
+    /// The device has shown its three codes; a person has to start it.
+    WaitsForPerson,
+}
+
+impl fmt::Display for SignInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Access(error) => error.fmt(f),
+            Self::Denied => write!(f, "the request was denied; run `rowkeeper sign-in` again if that was a mistake"),
+            Self::Expired(why) | Self::Misconfigured(why) | Self::Failed(why) => f.write_str(why),
+            Self::Stopped => write!(f, "stopped; the code stays valid, `rowkeeper sign-in` goes on with it"),
+            Self::WaitsForPerson => {
+                write!(
+                    f,
+                    "{CODES_BY_ITSELF} codes were shown and none approved; run `rowkeeper sign-in` for another one"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for SignInError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Access(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl<E: Into<AccessError>> From<E> for SignInError {
+    fn from(error: E) -> Self {
+        Self::Access(error.into())
+    }
+}
+
+impl Session {
+    /// Signs the device in, if it is not: shows one code through `on` and waits until it is approved, denied or dead.
+    ///
+    /// A code that was pending is gone on with, also after a restart. Network trouble never ends it.
+    ///
+    /// # Errors
+    /// See [`SignInError`]. After `Stopped` the code stays pending.
+    pub fn sign_in(&self, asked: Asked, on: &mut dyn FnMut(&SignInEvent), stop: &Stop) -> Result<Account, SignInError> {
+        let client = self.0.client()?;
+        let mut shown = None;
+        // A machine that has no code yet; once it has, the store's copy is the one that counts.
+        let mut asking = None;
+        if let Some(account) = self.begin(client, asked)? {
+            return Ok(account);
+        }
+        loop {
+            let turn = self.turn(client, &mut asking, &mut shown, on)?;
+            match turn {
+                Turn::SignedIn(account) => return Ok(account),
+                Turn::WaitUntil(time) => {
+                    if self.0.clock.wait(time, stop) == Woke::Stopped {
+                        return Err(SignInError::Stopped);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks before asking: is the device signed in already, may it ask, is an old code dead?
+    fn begin(&self, client: &Client, asked: Asked) -> Result<Option<Account>, SignInError> {
+        let locked = self.0.store.lock()?;
+        let mut stored = self.0.stored(&locked, client)?;
+        if let Some(account) = signed_in(&stored, true) {
+            return Ok(Some(account));
+        }
+        let before = (stored.pending.is_some(), stored.codes_without_approval);
+        stored.pending = stored.pending.filter(|sealed| self.0.code(sealed).is_some());
+        match asked {
+            Asked::ByPerson => stored.codes_without_approval = 0,
+            Asked::ByItself if stored.pending.is_none() && stored.codes_without_approval >= CODES_BY_ITSELF => {
+                return Err(SignInError::WaitsForPerson);
+            }
+            Asked::ByItself => {}
+        }
+        if before != (stored.pending.is_some(), stored.codes_without_approval) {
+            locked.save(&stored)?;
+        }
+        Ok(None)
+    }
+
+    /// One step under the lock: at most one request.
+    fn turn<'c>(
+        &self,
+        client: &'c Client,
+        asking: &mut Option<SignIn<'c>>,
+        shown: &mut Option<String>,
+        on: &mut dyn FnMut(&SignInEvent),
+    ) -> Result<Turn, SignInError> {
+        let inner = &self.0;
+        let locked = inner.store.lock()?;
+        let mut stored = inner.stored(&locked, client)?;
+        if let Some(account) = signed_in(&stored, false) {
+            return Ok(Turn::SignedIn(account));
+        }
+        let mut machine = match (&stored.pending, shown.is_some()) {
+            (Some(sealed), _) => match Pending::unseal(sealed.as_bytes())
+                .map_err(|error| error.to_string())
+                .and_then(|pending| SignIn::resume(client, pending, &inner.stamp()).map_err(|error| error.to_string()))
+            {
+                Ok(machine) => machine,
+                // Not a code of ours, or of another provider: it is of no use to anybody.
+                Err(why) => {
+                    stored.pending = None;
+                    stored.failed = Some(why);
+                    locked.save(&stored)?;
+                    return Ok(Turn::WaitUntil(inner.clock.mono()));
+                }
+            },
+            // Our code is gone: another program that polled it heard that it is over.
+            (None, true) => {
+                let why = stored.failed.unwrap_or_else(|| "the sign-in was ended by another program".into());
+                return Err(stored.misconfigured.map_or(SignInError::Expired(why), SignInError::Misconfigured));
+            }
+            (None, false) => match asking.take() {
+                Some(machine) => machine,
+                None => SignIn::start(client, self.ask(client)?, machine_time(inner.clock.mono())),
+            },
+        };
+        announce(&machine, shown, on, inner.clock.mono());
+        let step = match next(&mut machine, inner.clock.mono()) {
+            Step::Send(request) => {
+                // Written down before it is sent: a power cut from here on neither loses the grant nor lets the next
+                // boot poll at once.
+                self.keep(&locked, &mut stored, &machine)?;
+                inner.exchange(request, |reply, now| machine.reply(reply, machine_time(now)));
+                let step = next(&mut machine, inner.clock.mono());
+                self.keep(&locked, &mut stored, &machine)?;
+                announce(&machine, shown, on, inner.clock.mono());
+                on(&SignInEvent::Waiting { trouble: machine.trouble().map(ToString::to_string) });
+                step
+            }
+            step => step,
+        };
+        match step {
+            Step::WaitUntil(time) => {
+                if stored.pending.is_none() {
+                    *asking = Some(machine);
+                }
+                Ok(Turn::WaitUntil(Mono::new(time.since_origin())))
+            }
+            Step::Done(tokens) | Step::DoneLate(tokens) => {
+                // The tokens and "the code is used" are one write: a used code that is polled again may end the grant.
+                stored.grant = Some(inner.stored_grant(&tokens, None));
+                stored.pending = None;
+                (stored.ended, stored.failed, stored.misconfigured) = (None, None, None);
+                stored.codes_without_approval = 0;
+                locked.save(&stored)?;
+                Ok(Turn::SignedIn(signed_in(&stored, false).unwrap_or_else(|| unreachable!("just stored"))))
+            }
+            Step::Failed(error) => Err(self.failed(&locked, stored, &error)?),
+            // `next` passes over `Show`, and a machine never sends twice without a reply between.
+            Step::Show(_) | Step::Send(_) => Ok(Turn::WaitUntil(inner.clock.mono())),
+        }
+    }
+
+    fn ask(&self, client: &Client) -> Result<Ask, SignInError> {
+        let ask = Ask::new(self.0.scopes(client)?);
+        let extra = self.0.provider.iter().flat_map(|provider| &provider.extra);
+        Ok(extra.fold(ask, |ask, (name, value)| ask.with(name.as_str(), value.as_str())))
+    }
+
+    /// Writes the pending grant down as the machine has it now.
+    fn keep(&self, locked: &Locked<'_>, stored: &mut Stored, machine: &SignIn<'_>) -> Result<(), SignInError> {
+        let Some(sealed) = machine.seal(&self.0.stamp()) else { return Ok(()) };
+        let text = std::str::from_utf8(&sealed).map(|text| Zeroizing::new(text.to_owned()));
+        if stored.pending.is_none() {
+            stored.codes_without_approval = stored.codes_without_approval.saturating_add(1);
+            stored.failed = None;
+        }
+        stored.pending = text.ok();
+        Ok(locked.save(stored)?)
+    }
+
+    fn failed(
+        &self,
+        locked: &Locked<'_>,
+        mut stored: Stored,
+        error: &device_grant::SignInError,
+    ) -> Result<SignInError, SignInError> {
+        let why = error.to_string();
+        stored.pending = None;
+        let told = match (error, error.what_next()) {
+            (device_grant::SignInError::Denied, _) => SignInError::Denied,
+            (_, WhatNext::FixConfiguration) => {
+                stored.misconfigured = Some(why.clone());
+                SignInError::Misconfigured(why.clone())
+            }
+            (_, WhatNext::AskAdministrator) => SignInError::Failed(why.clone()),
+            (_, WhatNext::AskAgain) => SignInError::Expired(why.clone()),
+        };
+        stored.failed = Some(why);
+        locked.save(&stored)?;
+        Ok(told)
+    }
+}
+
+enum Turn {
+    SignedIn(Account),
+    WaitUntil(Mono),
+}
+
+fn signed_in(stored: &Stored, already: bool) -> Option<Account> {
+    let grant = stored.grant.as_ref()?;
+    Some(Account { label: grant.account.clone(), scopes: grant.scopes.clone(), already })
+}
+
+/// The next step that is not about showing: what is shown is told by [`announce`].
+fn next(machine: &mut SignIn<'_>, now: Mono) -> Step {
+    loop {
+        match machine.next(machine_time(now)) {
+            Step::Show(_) => {}
+            step => return step,
+        }
+    }
+}
+
+/// Tells of a code that was not told of yet.
+fn announce(machine: &SignIn<'_>, shown: &mut Option<String>, on: &mut dyn FnMut(&SignInEvent), now: Mono) {
+    let Some(prompt) = machine.prompt() else { return };
+    let user_code = prompt.user_code.as_str();
+    if shown.as_deref() != Some(user_code) {
+        *shown = Some(user_code.to_owned());
+        on(&SignInEvent::Code {
+            user_code: user_code.to_owned(),
+            verification_uri: prompt.verification_uri.to_string(),
+            verification_uri_complete: prompt.verification_uri_complete.as_ref().map(ToString::to_string),
+            expires_in: prompt.deadline.since(machine_time(now)),
+        });
+    }
+}

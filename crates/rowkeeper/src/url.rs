@@ -1,0 +1,62 @@
+//! The little we ask of a URL beyond what the HTTP client checks.
+
+/// Whether `url` is plain http to this machine: `localhost`, `127.0.0.0/8` or `[::1]`, any port.
+///
+/// Strict on purpose: user information before the host, other schemes and look-alikes (`127.evil.example`) are not.
+pub(crate) fn is_loopback(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => return v6.strip_prefix("::1]").is_some_and(is_port),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let loopback = host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+    loopback && is_port(&authority[host.len()..])
+}
+
+/// What may follow a host: nothing, or a colon and digits.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+/// `text` as one path segment or query value (RFC 3986 section 2.3: all but the unreserved characters are escaped).
+pub(crate) fn escape(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            _ => _ = write!(out, "%{byte:02X}"),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for url in ["http://127.0.0.1:8085/x", "http://localhost", "http://[::1]:80/", "http://127.9.9.9"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in [
+            "https://127.0.0.1",
+            "http://127.evil.example",
+            "http://localhost@evil.example/",
+            "http://127.0.0.1:80@evil.example/",
+            "http://localhost.evil.example",
+            "http://[::2]",
+            "http://10.0.0.1",
+            "ftp://localhost",
+            "http://",
+        ] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn escapes_all_but_the_unreserved() {
+        assert_eq!(escape("a b'/é~"), "a%20b%27%2F%C3%A9~");
+    }
+}
