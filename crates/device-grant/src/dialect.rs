@@ -49,8 +49,8 @@ pub struct Dialect {
     pub default_scopes: &'static [&'static str],
     /// Scopes that come back under another name: (asked, answered).
     pub scope_aliases: &'static [(&'static str, &'static str)],
-    /// Whether the client authenticates to the revocation endpoint.
-    pub revoke_auth: bool,
+    /// What goes along with a token to be revoked.
+    pub revoke: RevokeStyle,
     /// How the issuer in a discovery document is compared.
     pub issuer_check: IssuerCheck,
 }
@@ -93,6 +93,15 @@ pub enum RepeatScope {
     Poll,
     /// Each refresh.
     Refresh,
+}
+
+/// What a revocation request holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeStyle {
+    /// The token, a hint at its kind, and the client as at the token endpoint (RFC 7009 section 2.1).
+    Rfc,
+    /// The token alone.
+    TokenOnly,
 }
 
 /// How the `issuer` of a discovery document is compared with the one asked for.
@@ -147,7 +156,7 @@ impl Dialect {
         default_expires_in_s: 0,
         default_scopes: &[],
         scope_aliases: &[],
-        revoke_auth: true,
+        revoke: RevokeStyle::Rfc,
         issuer_check: IssuerCheck::Exact,
     };
 

@@ -1,10 +1,11 @@
 //! Giving a grant back (RFC 7009).
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::answer::{self, Said};
 use crate::client::Client;
-use crate::dialect::Word;
+use crate::dialect::{RevokeStyle, Word};
 use crate::error::{OAuthError, Trouble};
 use crate::exchange::{Reply, Request};
 use crate::http_date;
@@ -12,7 +13,6 @@ use crate::secret::{AccessToken, RefreshToken};
 use crate::wire::{self, Auth, Params};
 
 /// One attempt to revoke a token. Revoke the refresh token: the provider then drops its access tokens too.
-#[derive(Debug)]
 pub struct Revoke<'a> {
     client: &'a Client,
     url: &'a crate::Url,
@@ -38,6 +38,13 @@ pub enum Revoked {
     Refused(Option<OAuthError>),
 }
 
+/// The token is a secret.
+impl fmt::Debug for Revoke<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Revoke({} at {})", self.hint, self.url)
+    }
+}
+
 impl<'a> Revoke<'a> {
     /// Revokes a refresh token. `None` if the provider has no revocation endpoint.
     pub fn refresh_token(client: &'a Client, token: &'a RefreshToken) -> Option<Self> {
@@ -58,8 +65,13 @@ impl<'a> Revoke<'a> {
     pub fn request(&self) -> Request {
         let mut params = Params::new();
         params.add("token", self.token);
-        params.add("token_type_hint", self.hint);
-        let auth = if self.client.provider().dialect.revoke_auth { Auth::Full } else { Auth::Nothing };
+        let auth = match self.client.provider().dialect.revoke {
+            RevokeStyle::TokenOnly => Auth::Nothing,
+            RevokeStyle::Rfc => {
+                params.add("token_type_hint", self.hint);
+                Auth::Full
+            }
+        };
         wire::post(self.client, self.url, auth, params, &[])
     }
 
