@@ -61,19 +61,20 @@ pub(crate) const SIZE_6X10: Font = font!(FONT_6X10);
 pub(crate) const SIZE_6X13: Font = font!(FONT_6X13);
 pub(crate) const SIZE_7X13: Font = font!(FONT_7X13);
 pub(crate) const SIZE_7X13_BOLD: Font = font!(FONT_7X13_BOLD);
+pub(crate) const SIZE_8X13: Font = font!(FONT_8X13);
 pub(crate) const SIZE_8X13_BOLD: Font = font!(FONT_8X13_BOLD);
 pub(crate) const SIZE_10X20: Font = font!(FONT_10X20);
 
 /// For a code: largest first. The smallest is the smallest that is read without effort at arm's length.
 pub(crate) const FOR_CODES: [Font; 11] = [
     SIZE_10X20.times(Scale::Three),
-    SIZE_8X13_BOLD.times(Scale::Three),
+    SIZE_8X13.times(Scale::Three),
     SIZE_10X20.times(Scale::Two),
-    SIZE_8X13_BOLD.times(Scale::Two),
+    SIZE_8X13.times(Scale::Two),
     SIZE_7X13.times(Scale::Two),
     SIZE_6X13.times(Scale::Two),
     SIZE_10X20,
-    SIZE_8X13_BOLD,
+    SIZE_8X13,
     SIZE_7X13,
     SIZE_6X13,
     SIZE_6X10,
@@ -121,11 +122,13 @@ impl Font {
     /// The rows that `text` really uses, as (first, count): a code of capitals needs a third less than
     /// the height of the font.
     pub(crate) fn ink_rows(self, text: &str) -> (i32, i32) {
-        let glyphs: Vec<_> = text.chars().map(|c| self.glyph(c)).collect();
-        let has_ink = |&y: &i32| glyphs.iter().any(|glyph| (0..glyph.width).any(|x| glyph.is_lit(x, y)));
-        let first = (0..self.height()).find(has_ink).unwrap_or(0);
-        let last = (0..self.height()).rfind(has_ink).unwrap_or(0);
-        (first, last - first + 1)
+        let inked = text.chars().fold(0u32, |inked, c| {
+            let glyph = self.unscaled(c);
+            (0..glyph.height).fold(inked, |inked, y| if glyph.row(y) == 0 { inked } else { inked | 1 << y })
+        });
+        let first = inked.trailing_zeros().min(31) as i32;
+        let end = 32 - inked.leading_zeros() as i32;
+        (first * self.scale(), (end - first).max(1) * self.scale())
     }
 
     /// Draws `text` with its upper left corner at `x`, `y`, only inside of `clip`.
@@ -138,56 +141,68 @@ impl Font {
                 continue;
             }
             let glyph = self.glyph(c);
-            for (dot_x, dot_y) in glyph.lit() {
-                let (x, y) = (left + dot_x, y + dot_y);
-                if (clip.x..clip.right()).contains(&x) && (clip.y..clip.bottom()).contains(&y) {
-                    on.set(x, y, true);
+            for dot_y in 0..glyph.height {
+                let mut row = glyph.row(dot_y);
+                while row != 0 {
+                    let dot_x = row.trailing_zeros() as i32;
+                    row &= row - 1;
+                    let (x, y) = (left + dot_x, y + dot_y);
+                    if (clip.x..clip.right()).contains(&x) && (clip.y..clip.bottom()).contains(&y) {
+                        on.set(x, y, true);
+                    }
                 }
             }
         }
     }
 
     fn glyph(self, c: char) -> Glyph {
-        let plain = match self.find(c) {
-            Some((table, index)) => {
-                let glyph = Glyph::cut_out(table, index);
-                match c {
-                    '0' => glyph.with_dot(),
-                    '.' => glyph.replaced_by_stops(&[table.baseline as i32]),
-                    ':' => glyph.replaced_by_stops(&[table.baseline as i32, table.baseline as i32 / 2 + 1]),
-                    _ => glyph,
-                }
-            }
-            None => Glyph::empty_box(self.tables[0]),
-        };
+        let glyph = self.unscaled(c);
         match self.scale {
-            Scale::One => plain,
-            Scale::Two => plain.doubled(),
-            Scale::Three => plain.tripled(),
+            Scale::One => glyph,
+            Scale::Two => glyph.doubled(),
+            Scale::Three => glyph.tripled(),
+        }
+    }
+
+    fn unscaled(self, c: char) -> Glyph {
+        let Some((table, index)) = self.find(c) else { return Glyph::empty_box(self.tables[0]) };
+        let glyph = Glyph::cut_out(table, index);
+        match c {
+            '0' => glyph.with_dot(),
+            'l' => glyph.with_tail(),
+            '.' => glyph.replaced_by_stops(&[table.baseline as i32]),
+            ':' => glyph.replaced_by_stops(&[table.baseline as i32, table.baseline as i32 / 2 + 1]),
+            _ => glyph,
         }
     }
 
     fn find(self, c: char) -> Option<(&'static MonoFont<'static>, usize)> {
-        self.tables.iter().find_map(|table| {
-            // A table answers for what it lacks with its question mark.
+        // All tables begin with ASCII, and answer for what they lack with the question mark of it.
+        const UNKNOWN: usize = '?' as usize - ' ' as usize;
+        if (' '..='~').contains(&c) {
+            return Some((self.tables[0], c as usize - ' ' as usize));
+        }
+        let known = |table: &&'static MonoFont<'static>| {
             let index = table.glyph_mapping.index(c);
-            (c == '?' || index != table.glyph_mapping.index('?')).then_some((*table, index))
-        })
+            (index != UNKNOWN).then_some((*table, index))
+        };
+        self.tables.iter().find_map(known)
     }
 }
 
-/// One character as dots.
+/// One character as dots, at most 32 wide.
 #[derive(Clone, PartialEq, Eq)]
 struct Glyph {
     width: i32,
     height: i32,
-    dots: Vec<bool>,
+    /// The least significant bit is the leftmost dot.
+    rows: Vec<u32>,
 }
 
 impl Glyph {
     fn from_fn(width: i32, height: i32, is_lit: impl Fn(i32, i32) -> bool) -> Self {
-        let dots = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| is_lit(x, y)).collect();
-        Self { width, height, dots }
+        let row = |y| (0..width.min(32)).fold(0, |row, x| row | u32::from(is_lit(x, y)) << x);
+        Self { width, height, rows: (0..height).map(row).collect() }
     }
 
     fn cut_out(font: &MonoFont<'_>, index: usize) -> Self {
@@ -203,37 +218,48 @@ impl Glyph {
         let (width, height) = (font.character_size.width as i32, font.character_size.height as i32);
         let (right, top, bottom) = (width - 2, height / 6, font.baseline as i32);
         Self::from_fn(width, height, |x, y| {
-            (0..=right).contains(&x) && (top..=bottom).contains(&y) && (x == 0 || x == right || y == top || y == bottom)
+            x <= right && (top..=bottom).contains(&y) && (x == 0 || x == right || y == top || y == bottom)
         })
     }
 
-    fn is_lit(&self, x: i32, y: i32) -> bool {
-        (0..self.width).contains(&x) && (0..self.height).contains(&y) && self.dots[(y * self.width + x) as usize]
+    /// The dots of a row as bits; none outside.
+    fn row(&self, y: i32) -> u32 {
+        usize::try_from(y).ok().and_then(|y| self.rows.get(y)).copied().unwrap_or(0)
     }
 
-    fn lit(&self) -> impl Iterator<Item = (i32, i32)> + '_ {
-        (0..self.height).flat_map(move |y| (0..self.width).map(move |x| (x, y))).filter(|&(x, y)| self.is_lit(x, y))
+    fn is_lit(&self, x: i32, y: i32) -> bool {
+        (0..32).contains(&x) && self.row(y) >> x & 1 == 1
+    }
+
+    /// The first and the last row with a dot.
+    fn inked_rows(&self) -> Option<(i32, i32)> {
+        let inked = |y: &i32| self.row(*y) != 0;
+        Some(((0..self.height).find(inked)?, (0..self.height).rfind(inked)?))
     }
 
     /// A zero with a dot in its middle, if there is room for one that touches nothing.
     fn with_dot(mut self) -> Self {
-        let Some(rows) = span((0..self.height).filter(|y| (0..self.width).any(|x| self.is_lit(x, *y)))) else {
-            return self;
-        };
-        let (_, middle_rows) = middle(rows);
-        let row = middle_rows.0;
-        let hollow = (0..self.width).filter(|x| !self.is_lit(*x, row));
-        let left = (0..self.width).find(|x| self.is_lit(*x, row));
-        let right = (0..self.width).rfind(|x| self.is_lit(*x, row));
-        let inside = span(hollow.filter(|x| left.is_some_and(|l| *x > l) && right.is_some_and(|r| *x < r)));
-        let Some((length, middle_columns)) = inside.map(middle) else { return self };
-        if length >= 3 {
-            for y in middle_rows.0..=middle_rows.1 {
-                for x in middle_columns.0..=middle_columns.1 {
-                    self.dots[(y * self.width + x) as usize] = true;
-                }
-            }
+        let Some((top, bottom)) = self.inked_rows() else { return self };
+        let rows = (top + bottom) / 2..=(top + bottom + 1) / 2;
+        let row = self.row(*rows.start());
+        let left = row.trailing_zeros() as i32 + (row >> row.trailing_zeros()).trailing_ones() as i32;
+        let right = 31 - row.leading_zeros() as i32 - (row << row.leading_zeros()).leading_ones() as i32;
+        if right - left >= 2 {
+            let dot = 1 << ((left + right) / 2) | 1 << ((left + right + 1) / 2);
+            rows.for_each(|y| self.rows[y as usize] |= dot);
         }
+        self
+    }
+
+    /// An `l` that stands on a tail to the right instead of a foot like that of `I` and `1`.
+    fn with_tail(mut self) -> Self {
+        let Some((top, bottom)) = self.inked_rows() else { return self };
+        let middle = (top + bottom) / 2;
+        let left_of_stem = (1 << self.row(middle).trailing_zeros()) - 1;
+        (middle..=bottom).for_each(|y| self.rows[y as usize] &= !left_of_stem);
+        // One dot longer than the foot was.
+        let end = (32 - self.row(bottom).leading_zeros() as i32).min(self.width - 2);
+        self.rows[bottom as usize] |= 1 << end;
         self
     }
 
@@ -277,16 +303,6 @@ impl Glyph {
     }
 }
 
-/// The first and the last.
-fn span(positions: impl Iterator<Item = i32>) -> Option<(i32, i32)> {
-    positions.fold(None, |span, at| Some((span.map_or(at, |(first, _)| first), at)))
-}
-
-/// The length of a span, and the one or two positions in its middle.
-fn middle((first, last): (i32, i32)) -> (i32, (i32, i32)) {
-    (last - first + 1, ((first + last) / 2, (first + last + 1) / 2))
-}
-
 /// A character display as dots: cells of 6x9, a full block for what cannot be shown.
 pub(crate) fn picture_of(grid: &Grid) -> Bitmap {
     let rows = grid.rows().len() as u16;
@@ -302,4 +318,75 @@ pub(crate) fn picture_of(grid: &Grid) -> Bitmap {
         }
     }
     bitmap
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By how many dots two characters differ, counted at the font's own size.
+    fn difference(font: Font, a: char, b: char) -> usize {
+        let (a, b) = (font.glyph(a), font.glyph(b));
+        let dots: u32 = a.rows.iter().zip(&b.rows).map(|(a, b)| (a ^ b).count_ones()).sum();
+        dots as usize / (font.scale() * font.scale()) as usize
+    }
+
+    #[test]
+    fn look_alikes_differ_in_every_font_for_codes() {
+        for font in FOR_CODES {
+            for pair in ["0O", "0Q", "0D", "0o", "OD", "1I", "1l", "Il", "1i", "B8", "S5", "Z2", "UV", "VY", "WM"] {
+                let (a, b) = (pair.as_bytes()[0].into(), pair.as_bytes()[1].into());
+                let dots = difference(font, a, b);
+                // Three dots of the ten or so that make a stroke: seen at a glance, not only by comparing.
+                assert!(dots >= 3, "{a} and {b} differ by {dots} dots at {}x{}", font.advance(), font.height());
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_characters_of_a_code_look_the_same() {
+        for font in FOR_CODES.into_iter().chain(FOR_TEXT) {
+            let glyphs: Vec<_> = (' '..='~').map(|c| (c, font.glyph(c))).collect();
+            for (at, (a, glyph)) in glyphs.iter().enumerate() {
+                let twin = glyphs[at + 1..].iter().find(|(_, other)| other == glyph).map(|(b, _)| b);
+                assert_eq!(twin, None, "of {a} at {}x{}", font.advance(), font.height());
+            }
+        }
+    }
+
+    #[test]
+    fn every_table_begins_with_ascii() {
+        for table in FOR_CODES.into_iter().chain(FOR_TEXT).flat_map(|font| font.tables) {
+            assert!((' '..='~').all(|c| table.glyph_mapping.index(c) == c as usize - ' ' as usize));
+        }
+    }
+
+    #[test]
+    fn text_in_latin_cyrillic_and_greek_can_be_shown() {
+        for text in [
+            "Příliš žluťoučký kůň úpěl ďábelské ódy",
+            "Zażółć gęślą jaźń; ÆØÅ æøå ß ñ ç œ Œ",
+            "Pijamalı hasta yağız şoföre çabucak güvendi",
+            "Įlinkdama fechtuotojo špaga; glāžšķūņa rūķīši",
+            "Съешь же ещё этих мягких французских булок, да выпей чаю",
+            "Чуєш їх, доцю? Љубазни фењерџија чађавог лица",
+            "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία",
+            "21.5 °C · 3 µA ± 2 % · €5",
+        ] {
+            for font in FOR_TEXT {
+                let missing: String = text.chars().filter(|c| font.find(*c).is_none()).collect();
+                assert_eq!(missing, "", "in {text} at {}x{}", font.advance(), font.height());
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_font_lacks_is_a_box_and_never_a_blank_or_a_question_mark() {
+        for font in FOR_TEXT {
+            let unknown = font.glyph('倉');
+            assert!(unknown.rows.iter().map(|row| row.count_ones()).sum::<u32>() > 8);
+            assert!(unknown == font.glyph('\u{7}') && unknown == font.glyph(UNSHOWABLE));
+            assert!(unknown != font.glyph('?'));
+        }
+    }
 }

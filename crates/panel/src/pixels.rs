@@ -113,12 +113,11 @@ impl Glass<'_> {
     }
 
     fn code_lines(&mut self, font: Font, lines: &[String], area: Area) {
-        let heights: Vec<_> = lines.iter().map(|line| font.ink_rows(line)).collect();
-        let tallest = heights.iter().map(|(_, ink)| *ink).max().unwrap_or(0);
+        let (first, tallest) = font.ink_rows(&lines.concat());
         let count = lines.len() as i32;
         let gap = ((area.height - tallest * count) / (count + 1)).max(0);
         let mut y = area.y + gap;
-        for (line, (first, _)) in lines.iter().zip(heights) {
+        for line in lines {
             let x = area.x + (area.width - font.width_of(line)) / 2;
             font.draw(&mut self.dots, line, x, y - first, area);
             y += tallest + gap;
@@ -226,12 +225,12 @@ impl Plan {
 /// The first step of the ladder: the largest font in which the code stands still. It is broken into two
 /// lines, at a dash of its own, only if that makes small letters larger.
 fn standing_code(code: &str, width: i32, height: i32) -> Option<(Font, Vec<String>)> {
+    // The cheap questions first: a scrolling screen asks 32 times a second.
     let fits = |font: Font, lines: &[String]| {
-        let tallest = lines.iter().map(|line| font.ink_rows(line).1).max().unwrap_or(0);
         let count = lines.len() as i32;
-        font.covers(code)
-            && tallest * count + GAP * (count - 1) <= height
-            && lines.iter().all(|line| font.width_of(line) <= width)
+        lines.iter().all(|line| font.width_of(line) <= width)
+            && font.covers(code)
+            && font.ink_rows(code).1 * count + GAP * (count - 1) <= height
     };
     let whole = FOR_CODES.iter().map(|font| (*font, vec![code.to_owned()])).find(|(font, lines)| fits(*font, lines));
     if whole.as_ref().is_some_and(|(font, _)| font.advance() >= 10) {
@@ -250,12 +249,14 @@ fn standing_code(code: &str, width: i32, height: i32) -> Option<(Font, Vec<Strin
 
 /// The other steps: page by page at the code's own dashes, else a smooth scroll.
 fn moving_code(code: &str, width: i32, height: i32) -> Code {
-    let low_enough = |font: &&Font| font.ink_rows(code).1 <= height;
-    let pages = FOR_CODES
-        .iter()
-        .filter(low_enough)
-        .find_map(|font| Some(Code::Pages { font: *font, pages: text::pages(code, font.columns(width))? }));
-    pages.unwrap_or_else(|| Code::Scroll { font: *FOR_CODES.iter().find(low_enough).unwrap_or(&SIZE_5X8) })
+    let low_enough = |font: &Font| font.ink_rows(code).1 <= height;
+    let pages = FOR_CODES.iter().find_map(|font| {
+        let pages = text::pages(code, font.columns(width))?;
+        low_enough(font).then_some(Code::Pages { font: *font, pages })
+    });
+    // What scrolls is read best when much of it is in view: no larger than the largest font as it is.
+    let calm = |font: &&Font| font.advance() <= 10 && low_enough(font);
+    pages.unwrap_or_else(|| Code::Scroll { font: *FOR_CODES.iter().find(calm).unwrap_or(&SIZE_5X8) })
 }
 
 /// The minutes in two short lines at the right of the code.
