@@ -1,6 +1,10 @@
-//! Frames as PNG, for screens without glass and for the documentation.
+//! Frames as PNG, still and animated, for screens without glass and for the documentation.
 
-use crate::frame::{Bitmap, Frame};
+use std::time::Duration;
+
+use crate::frame::{Bitmap, Frame, Geometry};
+use crate::screen::Screen;
+use crate::{next_change, render};
 
 /// What surrounds the dots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +17,38 @@ pub enum Look {
 
 /// The frame as a PNG, every dot `scale` pixels wide (1 to 32; others are brought into that range).
 pub fn png(frame: &Frame, scale: u8, look: Look) -> Vec<u8> {
-    let dots = frame.to_bitmap();
-    let scene = match (look, frame) {
-        (Look::Bare, _) => BARE,
-        (Look::Glass, Frame::Pixels(_)) => OLED,
-        (Look::Glass, Frame::Characters(_)) => LCD,
-    };
-    Canvas::paint(&dots, usize::from(scale.clamp(1, 32)), &scene).encode()
+    let canvas = Canvas::of(frame, scale, look);
+    let mut bytes = vec![];
+    let written = canvas.encoder(&mut bytes).write_header().and_then(|mut png| png.write_image_data(&canvas.pixels));
+    debug_assert!(written.is_ok(), "{written:?}"); // A vector takes every byte; the rest is in the tests.
+    bytes
+}
+
+/// What `screen` shows from its start until `length`: every picture and how long it stays.
+pub fn film(screen: &Screen, geometry: Geometry, length: Duration) -> Vec<(Frame, Duration)> {
+    let mut film = vec![];
+    let mut at = Duration::ZERO;
+    while at < length {
+        let next = next_change(screen, geometry, at).map_or(length, |next| next.min(length));
+        film.push((render(screen, geometry, at), next - at));
+        at = next;
+    }
+    film
+}
+
+/// A [`film`] as an animated PNG that runs for ever. Viewers that know no animation show its first picture.
+///
+/// All frames must be of one size, as those of a film are; others are left out. No frames, no picture: the
+/// bytes are empty.
+pub fn animated_png(film: &[(Frame, Duration)], scale: u8, look: Look) -> Vec<u8> {
+    let mut pictures = film.iter().map(|(frame, stays)| (Canvas::of(frame, scale, look), *stays));
+    let Some(first) = pictures.next() else { return vec![] };
+    let same_size = pictures.filter(|(canvas, _)| (canvas.width, canvas.height) == (first.0.width, first.0.height));
+    let pictures: Vec<_> = same_size.collect();
+    let mut bytes = vec![];
+    let written = first.0.encode_with(&pictures, first.1, &mut bytes);
+    debug_assert!(written.is_ok(), "{written:?}");
+    bytes
 }
 
 /// Colours and measures of a display, in RGB and in dots.
@@ -58,6 +87,15 @@ struct Canvas {
 }
 
 impl Canvas {
+    fn of(frame: &Frame, scale: u8, look: Look) -> Self {
+        let scene = match (look, frame) {
+            (Look::Bare, _) => BARE,
+            (Look::Glass, Frame::Pixels(_)) => OLED,
+            (Look::Glass, Frame::Characters(_)) => LCD,
+        };
+        Self::paint(&frame.to_bitmap(), usize::from(scale.clamp(1, 32)), &scene)
+    }
+
     fn paint(dots: &Bitmap, scale: usize, scene: &Scene) -> Self {
         let border = scene.glass + scene.frame;
         // PNG knows no empty picture.
@@ -85,17 +123,31 @@ impl Canvas {
         Self { width, height, pixels, palette }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![];
-        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+    fn encoder<'a>(&'a self, bytes: &'a mut Vec<u8>) -> png::Encoder<'a, &'a mut Vec<u8>> {
+        let mut encoder = png::Encoder::new(bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(self.palette.as_slice());
         encoder.set_trns([255, 255, 255, 255, 0].as_slice());
-        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels));
-        // A vector takes every byte, and sizes and palette are ours: see the test over all sizes.
-        debug_assert!(written.is_ok(), "{written:?}");
-        bytes
+        encoder
+    }
+
+    fn encode_with(
+        &self,
+        others: &[(Self, Duration)],
+        stays: Duration,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), png::EncodingError> {
+        let mut encoder = self.encoder(bytes);
+        encoder.set_animated(1 + others.len() as u32, 0)?;
+        let mut png = encoder.write_header()?;
+        for (canvas, stays) in
+            std::iter::once((self, stays)).chain(others.iter().map(|(canvas, stays)| (canvas, *stays)))
+        {
+            png.set_frame_delay(u16::try_from(stays.as_millis()).unwrap_or(u16::MAX), 1000)?;
+            png.write_image_data(&canvas.pixels)?;
+        }
+        png.finish()
     }
 }
 

@@ -3,6 +3,8 @@
 //! The pictures are in `tests/pictures`, two dots of height in one half block. After a change that is meant,
 //! `PANEL_PICTURES=write cargo test -p rowkeeper-panel --test pictures` draws them anew; look at the diff.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! Every QR code that is drawn is read back by a decoder that shares nothing with the encoder.
+//! Every QR code that is drawn is read back by a decoder that shares nothing with the encoder, also from PNG.
 
 use std::time::Duration;
 
 use rowkeeper_panel::terminal::{self, Charset, Colour, Style};
-use rowkeeper_panel::{Bitmap, Frame, Geometry, Look, Screen, SignIn, png, render};
+use rowkeeper_panel::{Bitmap, Frame, Geometry, Look, Screen, SignIn, animated_png, film, png, render};
 
 const COMPLETE: &str = "https://www.google.com/device?user_code=WDJB-MJHT";
 
@@ -125,4 +125,21 @@ fn read_terminal(text: &str) -> Option<String> {
         let lit = rows[y / 8].get(x / 4).is_some_and(|halves| halves[y / 4 % 2]);
         if lit { 255 } else { 0 }
     })
+}
+
+#[test]
+fn a_film_is_every_picture_for_as_long_as_it_stays() {
+    let screen =
+        Screen::Message("one two three four five six seven eight nine ten eleven twelve thirteen fourteen".into());
+    let reel = film(&screen, Geometry::LCD_16X2, Duration::from_secs(6));
+    let stays: Vec<_> = reel.iter().map(|(_, stays)| stays.as_millis()).collect();
+    assert_eq!(stays, [2500, 2500, 1000]);
+    let bytes = animated_png(&reel, 1, Look::Bare);
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    assert_eq!(reader.info().animation_control().map(|control| control.num_frames), Some(3));
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    for _ in 0..3 {
+        reader.next_frame(&mut pixels).unwrap();
+    }
+    assert!(animated_png(&[], 1, Look::Bare).is_empty());
 }
