@@ -171,7 +171,10 @@ impl Font {
             '0' => glyph.with_dot(),
             'l' => glyph.with_tail(),
             '.' => glyph.replaced_by_stops(&[table.baseline as i32]),
-            ':' => glyph.replaced_by_stops(&[table.baseline as i32, table.baseline as i32 / 2 + 1]),
+            ':' => {
+                let baseline = table.baseline as i32;
+                glyph.replaced_by_stops(&[baseline, (baseline / 2 + 1).min(baseline - 3)])
+            }
             _ => glyph,
         }
     }
