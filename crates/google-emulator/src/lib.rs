@@ -26,4 +26,5 @@ pub use options::{
     Rotation, Standing, Verification,
 };
 pub use server::{Server, ServerOptions, StartError};
+pub use sheets::{CellValue, EditError};
 pub use wire::{Delivery, Reply, Request};

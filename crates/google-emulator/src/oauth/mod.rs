@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    options::{Client, Options, Rotation, Standing},
+    options::{Client, Options, Standing},
     random::Random,
     wire::{Params, Reply, Request},
 };

@@ -1,0 +1,285 @@
+//! All spreadsheets, whose they are, and what a person or a test does with them by hand.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cell::{Cell, CellValue},
+    entry,
+    errors::Refusal,
+    mask::Mask,
+    spreadsheet::{Area, Dimension, Spreadsheet},
+};
+use crate::{Model, oauth::Caller};
+
+/// Every file of every account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Files {
+    files: BTreeMap<String, File>,
+    created: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct File {
+    pub(crate) book: Arc<Spreadsheet>,
+    number: u64,
+    pub(crate) owner: String,
+    /// Under `drive.file` only this project's clients see it (docs/google.md 3.2).
+    project_number: String,
+    /// The owner took writing away from the app.
+    read_only: bool,
+    pub(crate) modified: Duration,
+    /// Counts changes, for the viewer.
+    pub(crate) version: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+impl File {
+    pub(crate) fn replace(&mut self, book: Spreadsheet, now: Duration) {
+        self.book = Arc::new(book);
+        self.modified = now;
+        self.version += 1;
+    }
+}
+
+impl Files {
+    pub(crate) fn add(&mut self, book: Spreadsheet, caller: &Caller, now: Duration) {
+        self.created += 1;
+        let file = File {
+            number: self.created,
+            owner: caller.account.clone(),
+            project_number: caller.project_number.clone(),
+            read_only: false,
+            modified: now,
+            version: 1,
+            book: Arc::new(book),
+        };
+        self.files.insert(file.book.id.clone(), file);
+    }
+
+    /// What the app did not make is not there (docs/google.md 3.3).
+    pub(crate) fn open(&mut self, id: &str, caller: &Caller, access: Access) -> Result<&mut File, Refusal> {
+        // Wider scopes than `drive.file` cannot come from the device flow, but from other grants.
+        let sees_all = caller.scopes.iter().any(|scope| {
+            scope.ends_with("/auth/drive") || scope.contains("/auth/spreadsheets") || scope.ends_with("/drive.readonly")
+        });
+        let is_theirs = |file: &&mut File| {
+            file.owner == caller.account && (sees_all || file.project_number == caller.project_number)
+        };
+        let file = self.files.get_mut(id).filter(is_theirs).ok_or_else(Refusal::not_found)?;
+        match access {
+            Access::Write if file.read_only => Err(Refusal::no_permission()),
+            _ => Ok(file),
+        }
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&File> {
+        self.files.get(id)
+    }
+
+    pub(crate) fn delete(&mut self, id: &str) -> bool {
+        self.files.remove(id).is_some()
+    }
+
+    /// In order of creation.
+    pub(crate) fn all(&self) -> Vec<&File> {
+        let mut files: Vec<&File> = self.files.values().collect();
+        files.sort_by_key(|file| file.number);
+        files
+    }
+}
+
+/// Why a change by hand could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditError {
+    /// No spreadsheet with that id.
+    NoSpreadsheet,
+    /// No tab with that title.
+    NoTab,
+    /// Refused as the API would refuse it, in its words.
+    Refused(String),
+}
+
+impl std::fmt::Display for EditError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoSpreadsheet => f.write_str("no such spreadsheet"),
+            Self::NoTab => f.write_str("no such tab"),
+            Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+impl From<Refusal> for EditError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.message)
+    }
+}
+
+/// What a person does in the browser; rows and columns count from 0, tabs go by their title.
+impl Model {
+    /// Ids of all spreadsheets, in order of creation.
+    pub fn spreadsheet_ids(&self) -> Vec<String> {
+        self.state.files.all().into_iter().map(|file| file.book.id.clone()).collect()
+    }
+
+    /// Titles of the tabs, from left to right.
+    pub fn tabs(&self, spreadsheet: &str) -> Vec<String> {
+        let file = self.state.files.get(spreadsheet);
+        file.into_iter().flat_map(|file| &file.book.sheets).map(|sheet| sheet.title.clone()).collect()
+    }
+
+    /// Everything in a tab, up to the last row with data; rows end with their last value. None if there is no such
+    /// spreadsheet or tab.
+    pub fn rows(&self, spreadsheet: &str, tab: &str) -> Option<Vec<Vec<CellValue>>> {
+        let book = &self.state.files.get(spreadsheet)?.book;
+        let sheet = book.sheets.iter().find(|sheet| sheet.title == tab)?;
+        let values = |cells: &[Cell]| {
+            let used = cells.iter().rposition(|cell| !cell.value.is_empty()).map_or(0, |at| at + 1);
+            cells[..used].iter().map(|cell| cell.value.clone()).collect()
+        };
+        Some(sheet.grid.rows().take(sheet.grid.end_of_data()).map(|row| values(&row.cells)).collect())
+    }
+
+    /// Developer metadata entries in a spreadsheet, of all projects.
+    pub fn metadata_count(&self, spreadsheet: &str) -> usize {
+        self.state.files.get(spreadsheet).map_or(0, |file| file.book.metadata.len())
+    }
+
+    /// Deletes a spreadsheet for ever. False if there is none.
+    pub fn delete_spreadsheet(&mut self, spreadsheet: &str) -> bool {
+        self.state.files.delete(spreadsheet)
+    }
+
+    /// The owner takes writing away from the app, or gives it back.
+    ///
+    /// # Errors
+    /// There is no such spreadsheet.
+    pub fn set_read_only(&mut self, spreadsheet: &str, read_only: bool) -> Result<(), EditError> {
+        let file = self.state.files.files.get_mut(spreadsheet).ok_or(EditError::NoSpreadsheet)?;
+        file.read_only = read_only;
+        Ok(())
+    }
+
+    /// Types into a cell; the text is read as Sheets reads it.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn type_in(
+        &mut self,
+        spreadsheet: &str,
+        tab: &str,
+        row: usize,
+        column: usize,
+        text: &str,
+    ) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| {
+            let sheet = &mut book.sheets[at];
+            if row >= sheet.row_count || column >= sheet.column_count {
+                return Err(sheet.exceeds());
+            }
+            entry::type_in(sheet.grid.row_mut(row).cell_mut(column), text)
+        })
+    }
+
+    /// Sorts the rows from `first_row` on by one column.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn sort(
+        &mut self,
+        spreadsheet: &str,
+        tab: &str,
+        first_row: usize,
+        column: usize,
+        descending: bool,
+    ) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| {
+            let whole = book.whole(at);
+            book.sort(&Area { rows: first_row..whole.rows.end, ..whole }, &[(column, descending)]);
+            Ok(())
+        })
+    }
+
+    /// Deletes rows.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn delete_rows(&mut self, spreadsheet: &str, tab: &str, rows: Range<usize>) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| book.delete(at, Dimension::Rows, rows))
+    }
+
+    /// Inserts blank rows before `before`.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn insert_rows(&mut self, spreadsheet: &str, tab: &str, before: usize, count: usize) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| book.insert(at, Dimension::Rows, before..before + count))
+    }
+
+    /// Inserts one blank column before `before`.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn insert_column(&mut self, spreadsheet: &str, tab: &str, before: usize) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| book.insert(at, Dimension::Columns, before..before + 1))
+    }
+
+    /// Deletes one column.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn delete_column(&mut self, spreadsheet: &str, tab: &str, column: usize) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| book.delete(at, Dimension::Columns, column..column + 1))
+    }
+
+    /// Moves a column before another one.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn move_column(&mut self, spreadsheet: &str, tab: &str, from: usize, before: usize) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| book.relocate(at, Dimension::Columns, from..from + 1, before))
+    }
+
+    /// Renames a tab.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn rename_tab(&mut self, spreadsheet: &str, tab: &str, title: &str) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| {
+            let properties = serde_json::json!({ "sheetId": book.sheets[at].id, "title": title });
+            book.update_sheet(&properties, &Mask::parse("title", "SheetProperties")?)
+        })
+    }
+
+    /// Deletes a tab.
+    ///
+    /// # Errors
+    /// See [`EditError`]; nothing was changed then.
+    pub fn delete_tab(&mut self, spreadsheet: &str, tab: &str) -> Result<(), EditError> {
+        self.edit(spreadsheet, tab, |book, at| book.delete_sheet(book.sheets[at].id))
+    }
+
+    fn edit(
+        &mut self,
+        spreadsheet: &str,
+        tab: &str,
+        change: impl FnOnce(&mut Spreadsheet, usize) -> Result<(), Refusal>,
+    ) -> Result<(), EditError> {
+        let now = self.now;
+        let file = self.state.files.files.get_mut(spreadsheet).ok_or(EditError::NoSpreadsheet)?;
+        let at = file.book.sheets.iter().position(|sheet| sheet.title == tab).ok_or(EditError::NoTab)?;
+        let mut copy = Spreadsheet::clone(&file.book);
+        change(&mut copy, at)?;
+        file.replace(copy, now);
+        Ok(())
+    }
+}

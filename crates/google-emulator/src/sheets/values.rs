@@ -1,0 +1,296 @@
+//! `spreadsheets.values.*` (docs/google.md 4.1, 4.2, 8).
+
+use serde_json::{Value, json};
+
+use super::{
+    cell::{CellValue, Formats},
+    entry::{Input, enter},
+    errors::Refusal,
+    grid::Grid,
+    render::{self, Render},
+    spreadsheet::{Area, Dimension, Sheet, Spreadsheet},
+};
+use crate::wire::Params;
+
+/// How values are wanted back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) render: Render,
+    pub(crate) by_columns: bool,
+}
+
+impl Reading {
+    /// From three options by whatever names they have in the query or body at hand.
+    pub(crate) fn new(render: Option<&str>, dates: Option<&str>, major: Option<&str>) -> Result<Self, Refusal> {
+        let bad =
+            |name: &str, value: &str| Refusal::invalid(format!("Invalid value at '{name}' (TYPE_ENUM), \"{value}\""));
+        let dates_as_text = match dates {
+            None | Some("SERIAL_NUMBER") => false,
+            Some("FORMATTED_STRING") => true,
+            Some(other) => return Err(bad("date_time_render_option", other)),
+        };
+        let render = match render {
+            None | Some("FORMATTED_VALUE") => Render::Formatted,
+            Some("UNFORMATTED_VALUE") => Render::Unformatted { dates_as_text },
+            Some("FORMULA") => Render::Formula { dates_as_text },
+            Some(other) => return Err(bad("value_render_option", other)),
+        };
+        Ok(Self { render, by_columns: by_columns(major).map_err(|other| bad("major_dimension", other))? })
+    }
+}
+
+fn by_columns(major: Option<&str>) -> Result<bool, &str> {
+    match major {
+        None | Some("ROWS" | "DIMENSION_UNSPECIFIED") => Ok(false),
+        Some("COLUMNS") => Ok(true),
+        Some(other) => Err(other),
+    }
+}
+
+/// The `valueInputOption`, which is required.
+pub(crate) fn input(option: Option<&str>) -> Result<Input, Refusal> {
+    match option {
+        Some("RAW") => Ok(Input::Raw),
+        Some("USER_ENTERED") => Ok(Input::UserEntered),
+        None | Some("INPUT_VALUE_OPTION_UNSPECIFIED") => {
+            Err(Refusal::invalid("'valueInputOption' is required but not specified"))
+        }
+        Some(other) => Err(Refusal::invalid(format!("Invalid value at 'value_input_option' (TYPE_ENUM), \"{other}\""))),
+    }
+}
+
+impl Spreadsheet {
+    /// A ValueRange: trailing blanks and rows are left out, and `values` if there are none.
+    pub(crate) fn read(&self, area: &Area, reading: Reading) -> Value {
+        let sheet = &self.sheets[area.sheet];
+        let value = |row: usize, column: usize| match sheet.grid.cell(row, column) {
+            Some(cell) => render::value(cell, reading.render),
+            None => "".into(),
+        };
+        let is_blank = |value: &Value| value.as_str() == Some("");
+        let line = |values: Vec<Value>| {
+            let used = values.iter().rposition(|value| !is_blank(value)).map_or(0, |at| at + 1);
+            values.into_iter().take(used).collect::<Vec<_>>()
+        };
+        let last_row = area.rows.end.min(sheet.grid.len());
+        let mut lines: Vec<Vec<Value>> = match reading.by_columns {
+            false => {
+                let count = last_row.saturating_sub(area.rows.start);
+                let width = |cells: usize| area.columns.start.min(cells)..area.columns.end.min(cells);
+                let rows = sheet.grid.rows().skip(area.rows.start).take(count);
+                rows.map(|row| {
+                    let cells = &row.cells[width(row.cells.len())];
+                    line(cells.iter().map(|cell| render::value(cell, reading.render)).collect())
+                })
+                .collect()
+            }
+            true => area
+                .columns
+                .clone()
+                .map(|column| line((area.rows.start..last_row).map(|row| value(row, column)).collect()))
+                .collect(),
+        };
+        while lines.last().is_some_and(Vec::is_empty) {
+            lines.pop();
+        }
+        let major = if reading.by_columns { "COLUMNS" } else { "ROWS" };
+        let mut json = json!({ "range": self.a1_of(area), "majorDimension": major });
+        if !lines.is_empty() {
+            json["values"] = lines.into();
+        }
+        json
+    }
+
+    /// Writes lines of values from the area's corner on. `strict`: they must stay within the area.
+    pub(crate) fn write(&mut self, area: &Area, body: &Value, input: Input, strict: bool) -> Result<Written, Refusal> {
+        let major = by_columns(body["majorDimension"].as_str()).unwrap_or(false);
+        let lines = body["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let longest = lines.iter().filter_map(Value::as_array).map(Vec::len).max().unwrap_or(0);
+        let (height, width) = if major { (longest, lines.len()) } else { (lines.len(), longest) };
+        let sheet = &mut self.sheets[area.sheet];
+        let (first_row, first_column) = (area.rows.start, area.columns.start);
+        if first_row + height > sheet.row_count || first_column + width > sheet.column_count {
+            return Err(sheet.exceeds());
+        }
+        if strict && (height > area.rows.len() || width > area.columns.len()) {
+            let what = if height > area.rows.len() {
+                format!("row [{}]", area.rows.end + 1)
+            } else {
+                format!("column [{}]", super::a1::column_name(area.columns.end))
+            };
+            let range = self.a1_of(area);
+            return Err(Refusal::invalid(format!(
+                "Requested writing within range [{range}], but tried writing to {what}"
+            )));
+        }
+        let mut formats = Formats::default();
+        let mut cells = 0;
+        let mut rows = std::collections::BTreeSet::new();
+        let mut columns = std::collections::BTreeSet::new();
+        for (major_at, line) in lines.iter().enumerate() {
+            for (minor_at, value) in line.as_array().into_iter().flatten().enumerate() {
+                let (row, column) = if major { (minor_at, major_at) } else { (major_at, minor_at) };
+                if value.is_null() {
+                    continue;
+                }
+                let cell = sheet.grid.row_mut(first_row + row).cell_mut(first_column + column);
+                enter(cell, value, input, &mut formats)?;
+                cells += 1;
+                rows.insert(row);
+                columns.insert(column);
+            }
+        }
+        let area = Area {
+            sheet: area.sheet,
+            rows: first_row..first_row + height.max(1),
+            columns: first_column..first_column + width.max(1),
+        };
+        Ok(Written { area, rows: rows.len(), columns: columns.len(), cells })
+    }
+
+    /// UpdateValuesResponse.
+    pub(crate) fn written(&self, written: &Written, back: Option<Reading>) -> Value {
+        let mut json = json!({
+            "spreadsheetId": self.id, "updatedRange": self.a1_of(&written.area), "updatedRows": written.rows,
+            "updatedColumns": written.columns, "updatedCells": written.cells,
+        });
+        if let Some(reading) = back {
+            json["updatedData"] = self.read(&written.area, reading);
+        }
+        json
+    }
+
+    /// The cells of an area become blank; formats stay.
+    pub(crate) fn clear(&mut self, area: &Area) {
+        let grid = &mut self.sheets[area.sheet].grid;
+        for row in area.rows.start..area.rows.end.min(grid.len()) {
+            if grid.row(row).is_some_and(|row| row.has_data()) {
+                for cell in grid.row_mut(row).cells.iter_mut().take(area.columns.end).skip(area.columns.start) {
+                    cell.value = CellValue::Empty;
+                }
+            }
+        }
+    }
+
+    /// `values.append`: find the table in the range, write below it.
+    pub(crate) fn append(
+        &mut self,
+        area: &Area,
+        body: &Value,
+        input: Input,
+        insert_rows: bool,
+    ) -> Result<(Option<Area>, Written), Refusal> {
+        let table = find_table(&self.sheets[area.sheet], area);
+        let (row, column) = match &table {
+            Some(table) => (table.area.rows.end, table.next_column),
+            None => (area.rows.start, area.columns.start),
+        };
+        let major = by_columns(body["majorDimension"].as_str()).unwrap_or(false);
+        let lines = body["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let longest = lines.iter().filter_map(Value::as_array).map(Vec::len).max().unwrap_or(0);
+        let (height, width) = if major { (longest, lines.len()) } else { (lines.len(), longest) };
+        if insert_rows && height > 0 && row < self.sheets[area.sheet].row_count && table.is_some() {
+            self.insert(area.sheet, Dimension::Rows, row..row + height)?;
+        }
+        self.grow(area.sheet, Dimension::Rows, row + height)?;
+        self.grow(area.sheet, Dimension::Columns, column + width)?;
+        let target = Area { sheet: area.sheet, rows: row..row + height.max(1), columns: column..column + width.max(1) };
+        let written = self.write(&target, body, input, false)?;
+        Ok((table.map(|table| table.area), written))
+    }
+}
+
+/// What a write touched.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) area: Area,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) cells: usize,
+}
+
+struct Table {
+    area: Area,
+    /// Where the next row starts: not always the table's first column, see below.
+    next_column: usize,
+}
+
+/// Google's table detection as its victims describe it (docs/google.md 4.1): from a single cell the table around it
+/// is found and rows start in its first column; from a wide range the last row decides, and an empty cell at its
+/// start pushes the next row to the right.
+fn find_table(sheet: &Sheet, area: &Area) -> Option<Table> {
+    let grid = &sheet.grid;
+    let filled = |row: usize, column: usize| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty());
+    let end = area.rows.end.min(grid.len());
+    let is_cell = area.rows.len() == 1 && area.columns.len() == 1;
+    let first_in = |row: usize| area.columns.clone().find(|&column| filled(row, column));
+    let seed_row = if is_cell {
+        (area.rows.start < end).then_some(area.rows.start).filter(|&row| touches_data(grid, row, area.columns.start))?
+    } else {
+        (area.rows.start..end).rev().find(|&row| first_in(row).is_some())?
+    };
+    let seed_column = if is_cell { area.columns.start } else { first_in(seed_row)? };
+    let found = region(grid, seed_row, seed_column);
+    let next_column = if is_cell { found.columns.start } else { seed_column.max(found.columns.start) };
+    let columns = next_column..found.columns.end.max(next_column + 1);
+    Some(Table { area: Area { sheet: area.sheet, rows: found.rows, columns }, next_column })
+}
+
+/// Whether the cell or one of its neighbours is filled: an empty corner may still belong to a table.
+fn touches_data(grid: &Grid, row: usize, column: usize) -> bool {
+    (row.saturating_sub(1)..=row + 1).any(|row| {
+        (column.saturating_sub(1)..=column + 1)
+            .any(|column| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty()))
+    })
+}
+
+/// The block around a cell that is closed off by blank rows and columns.
+fn region(grid: &Grid, row: usize, column: usize) -> Area {
+    let row_filled = |row: usize, columns: &std::ops::Range<usize>| {
+        grid.row(row).is_some_and(|row| {
+            let cells = row.cells.get(columns.start.min(row.cells.len())..columns.end.min(row.cells.len()));
+            cells.unwrap_or_default().iter().any(|cell| !cell.value.is_empty())
+        })
+    };
+    let (mut rows, mut columns) = (row..row + 1, column..column + 1);
+    loop {
+        let before = (rows.clone(), columns.clone());
+        // One column to either side belongs to the neighbourhood, so that diagonals connect.
+        let around = columns.start.saturating_sub(1)..columns.end + 1;
+        while rows.start > 0 && row_filled(rows.start - 1, &around) {
+            rows.start -= 1;
+        }
+        while row_filled(rows.end, &around) {
+            rows.end += 1;
+        }
+        let column_filled =
+            |column: usize| rows.clone().any(|row| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty()));
+        while columns.start > 0 && column_filled(columns.start - 1) {
+            columns.start -= 1;
+        }
+        while column_filled(columns.end) {
+            columns.end += 1;
+        }
+        if (rows.clone(), columns.clone()) == before {
+            return Area { sheet: 0, rows, columns };
+        }
+    }
+}
+
+/// The reading that a write's options ask for, if its values are wanted back.
+pub(crate) fn back(query: &Params) -> Result<Option<Reading>, Refusal> {
+    if !query.flag("includeValuesInResponse") {
+        return Ok(None);
+    }
+    Reading::new(query.filled("responseValueRenderOption"), query.filled("responseDateTimeRenderOption"), None)
+        .map(Some)
+}
+
+/// The same from the body of a batch.
+pub(crate) fn back_of_body(body: &Value) -> Result<Option<Reading>, Refusal> {
+    if body["includeValuesInResponse"] != true {
+        return Ok(None);
+    }
+    let text = |name: &str| body[name].as_str();
+    Reading::new(text("responseValueRenderOption"), text("responseDateTimeRenderOption"), None).map(Some)
+}
