@@ -12,3 +12,4 @@ pub mod status;
 mod url;
 
 pub use jiff::SignedDuration;
+pub mod delivery;

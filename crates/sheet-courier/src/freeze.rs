@@ -1,4 +1,349 @@
 //! Turning rows into the exact bytes of one request.
+//!
+//! The marker comes first, so that its refusal is the whole batch's; then what the header needs; then the rows.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use crate::cell::{Cell, Row};
+use crate::durable::FrozenTab;
+use crate::ids::{Digest, Fate, MarkerId, sheet_id_of_table};
+use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Tab, Versions, register_value};
 
 /// Google recommends 2 MB for a request; larger ones were accepted (4.5 and 9 MB, docs/google.md), but take longer.
 pub const MAX_BODY_BYTES: usize = 2_000_000;
+/// Rows of one batch: as many as one transaction and one look at the queue may reasonably hold.
+pub(crate) const MAX_ROWS: u32 = 5_000;
+
+/// How a time looks. `type` must be given (Sheets v4 discovery document, `NumberFormat`).
+const DATE_TIME_FORMAT: &str = "yyyy-mm-dd hh:mm:ss";
+
+/// What a batch will be, all but its marker.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// How many of the rows it takes, from the first on.
+    pub(crate) rows: usize,
+    /// Everything behind the marker's request, to the end of the body.
+    tail: Vec<u8>,
+    /// The tabs it relies on.
+    pub(crate) tabs: Vec<FrozenTab>,
+    /// The layout once it is applied.
+    pub(crate) after: Layout,
+    /// The registers once it is applied.
+    pub(crate) versions_after: Versions,
+}
+
+/// A batch's identity and bytes.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) body: Arc<[u8]>,
+    pub(crate) digest: Digest,
+}
+
+impl Plan {
+    /// Takes as many of `rows`, in order, as belong together and fit. `layout` covers all their tables.
+    pub(crate) fn of(rows: &[Row], layout: &Layout, versions: &Versions, spreadsheet: &str, max_bytes: usize) -> Self {
+        let mut tables = Tables { layout, parts: Vec::new() };
+        let mut bytes = 0;
+        let mut taken = 0;
+        for row in &rows[..belonging_together(rows)] {
+            let (table, json) = tables.place(row);
+            bytes += json.len() + 1;
+            if taken > 0 && bytes > max_bytes {
+                break;
+            }
+            tables.add(table, &json);
+            taken += 1;
+        }
+
+        let mut plan = Self {
+            rows: taken,
+            tail: Vec::new(),
+            tabs: Vec::new(),
+            after: layout.clone(),
+            versions_after: versions.clone(),
+        };
+        let (mut changes, mut appends) = (Vec::new(), String::new());
+        // A row that did not fit may have brought a table of its own.
+        for part in tables.parts.into_iter().filter(|part| !part.rows.is_empty()) {
+            plan.add(part, spreadsheet, &mut changes, &mut appends);
+        }
+        for change in changes {
+            plan.tail.push(b',');
+            plan.tail.extend_from_slice(change.to_string().as_bytes());
+        }
+        plan.tail.extend_from_slice(appends.as_bytes());
+        plan.tail.extend_from_slice(b"]}");
+        plan
+    }
+
+    fn add(&mut self, part: Part, spreadsheet: &str, changes: &mut Vec<Value>, appends: &mut String) {
+        let sheet_id = part.tab.as_ref().map_or(sheet_id_of_table(&part.table), |tab| tab.sheet_id);
+        let version = self.versions_after.get(&sheet_id).copied().unwrap_or(0);
+        let old = part.tab.as_ref().map_or(0, |tab| tab.header.len());
+        let mut grid_columns = part.tab.as_ref().map_or(0, |tab| tab.grid_columns);
+        // Without a register nobody has set this tab up, even if it has a header.
+        if version == 0 || part.header.len() > old {
+            let register = MarkerId::of_layout(spreadsheet, sheet_id, version + 1);
+            changes.push(create_metadata(register, LAYOUT_KEY, &register_value(sheet_id, version + 1)));
+            change_header(&part, sheet_id, version, changes);
+            grid_columns = grid_columns.max(part.header.len() as u32);
+            self.versions_after.insert(sheet_id, version + 1);
+        }
+        self.tabs.push(FrozenTab {
+            table: part.table.clone(),
+            sheet_id,
+            version,
+            header: part.tab.map(|tab| tab.header),
+        });
+        appends.push_str(r#",{"appendCells":{"sheetId":"#);
+        appends.push_str(&sheet_id.to_string());
+        appends.push_str(r#","fields":"userEnteredValue,userEnteredFormat.numberFormat","rows":["#);
+        appends.push_str(&part.rows);
+        appends.push_str("]}}");
+        self.after.tabs.insert(part.table, Some(Tab { sheet_id, grid_columns, header: part.header }));
+    }
+
+    /// The bytes under this id.
+    pub(crate) fn seal(&self, spreadsheet: &str, id: MarkerId, key: &str) -> Sealed {
+        seal(spreadsheet, id, key, &self.tail)
+    }
+
+    /// For the mutation that sends no marker.
+    #[cfg(feature = "mutations")]
+    pub(crate) fn without_marker(&self) -> Arc<[u8]> {
+        [br#"{"requests":["#, &self.tail[1..]].concat().into()
+    }
+}
+
+/// The same rows under a new id: only the marker's request differs, and with it the digest.
+pub(crate) fn reseal(spreadsheet: &str, body: &[u8], old: (MarkerId, Digest), new: MarkerId, key: &str) -> Sealed {
+    let head = head(old.0, key, &Fate::Applied.value(old.1));
+    seal(spreadsheet, new, key, body.get(head.len()..).unwrap_or_default())
+}
+
+fn seal(spreadsheet: &str, id: MarkerId, key: &str, tail: &[u8]) -> Sealed {
+    let digest = Digest::of(spreadsheet, &[head(id, key, "").as_bytes(), tail]);
+    let body = [head(id, key, &Fate::Applied.value(digest)).as_bytes(), tail].concat();
+    Sealed { body: body.into(), digest }
+}
+
+/// The body that makes the batch's own bytes inapplicable for ever.
+pub(crate) fn void_body(id: MarkerId, key: &str, digest: Digest) -> Arc<[u8]> {
+    [head(id, key, &Fate::Void.value(digest)).as_bytes(), b"]}"].concat().into()
+}
+
+/// The body that prunes markers: by id and key and value together, for by id alone a repeated prune could remove
+/// another device's marker, and by key alone it removes younger ones.
+pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>) -> Arc<[u8]> {
+    let requests: Vec<Value> = markers
+        .map(|(id, key, value)| {
+            let lookup = json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value});
+            json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}})
+        })
+        .collect();
+    json!({ "requests": requests }).to_string().into_bytes().into()
+}
+
+/// The body of `spreadsheets.create`: tabs and headers, never rows, for creating cannot be repeated safely.
+pub(crate) fn create_body<'a>(
+    title: &str,
+    timezone: &str,
+    tables: impl Iterator<Item = (&'a str, Vec<&'a str>)>,
+) -> Arc<[u8]> {
+    let sheets: Vec<Value> = tables
+        .map(|(table, header)| {
+            let cells: Vec<Value> = header.iter().map(|name| text_cell(name)).collect();
+            json!({
+                // Two rows: the header, frozen, and one that is not, for not all rows can be. Appending grows the grid.
+                "properties": tab_properties(sheet_id_of_table(table), table, header.len()),
+                "data": [{"startRow": 0, "startColumn": 0, "rowData": [{"values": cells}]}],
+            })
+        })
+        .collect();
+    json!({"properties": {"title": title, "timeZone": timezone}, "sheets": sheets}).to_string().into_bytes().into()
+}
+
+/// Rows that were refused together travel in smaller batches, and not with rows that nothing is known against.
+fn belonging_together(rows: &[Row]) -> usize {
+    let suspect = rows.first().is_some_and(|row| row.at_most.is_some());
+    let mut limit = MAX_ROWS;
+    let mut count = 0;
+    for row in rows {
+        limit = limit.min(row.at_most.unwrap_or(MAX_ROWS)).max(1);
+        if row.at_most.is_some() != suspect || count >= limit {
+            break;
+        }
+        count += 1;
+    }
+    count as usize
+}
+
+/// The rows of one table in one batch.
+struct Part {
+    table: String,
+    tab: Option<Tab>,
+    /// The tab's, with new columns behind.
+    header: Vec<String>,
+    columns: BTreeMap<String, usize>,
+    /// `RowData` objects, comma-separated.
+    rows: String,
+}
+
+struct Tables<'a> {
+    layout: &'a Layout,
+    parts: Vec<Part>,
+}
+
+impl Tables<'_> {
+    /// The row's table and its JSON, with columns added for what is new. A header that grew for a row that is then
+    /// not taken is a column too early, and harmless.
+    fn place(&mut self, row: &Row) -> (usize, String) {
+        let at = self.parts.iter().position(|part| part.table == row.table).unwrap_or_else(|| {
+            let tab = self.layout.tabs.get(&row.table).cloned().flatten();
+            self.parts.push(Part::new(row.table.clone(), tab));
+            self.parts.len() - 1
+        });
+        let part = &mut self.parts[at];
+        let mut cells: BTreeMap<usize, String> = BTreeMap::new();
+        cells.insert(part.column(ID_COLUMN), text_cell(&row.id).to_string());
+        for (name, cell) in &row.cells {
+            let column = part.column(name);
+            if let Some(json) = cell_json(cell) {
+                cells.insert(column, json.to_string());
+            }
+        }
+        (at, row_json(&cells))
+    }
+
+    fn add(&mut self, at: usize, json: &str) {
+        let rows = &mut self.parts[at].rows;
+        if !rows.is_empty() {
+            rows.push(',');
+        }
+        rows.push_str(json);
+    }
+}
+
+impl Part {
+    fn new(table: String, tab: Option<Tab>) -> Self {
+        let header = tab.as_ref().map(|tab| tab.header.clone()).unwrap_or_default();
+        let mut columns = BTreeMap::new();
+        for (at, name) in header.iter().enumerate() {
+            // Of two columns with one name the first is ours; the other is a person's copy.
+            columns.entry(name.clone()).or_insert(at);
+        }
+        Self { table, tab, header, columns, rows: String::new() }
+    }
+
+    fn column(&mut self, name: &str) -> usize {
+        if let Some(at) = self.columns.get(name) {
+            return *at;
+        }
+        let at = self.header.len();
+        self.header.push(name.into());
+        self.columns.insert(name.into(), at);
+        at
+    }
+}
+
+/// A tab that is missing, columns that are missing in the grid or in the header, and once per tab its manner.
+fn change_header(part: &Part, sheet_id: i32, version: u32, changes: &mut Vec<Value>) {
+    let width = part.header.len();
+    let old = part.tab.as_ref().map_or(0, |tab| tab.header.len());
+    match &part.tab {
+        None => {
+            let properties = tab_properties(sheet_id, &part.table, width);
+            changes.push(json!({"addSheet": {"properties": properties}}));
+        }
+        Some(tab) if (tab.grid_columns as usize) < width => {
+            let length = width - tab.grid_columns as usize;
+            let append = json!({"sheetId": sheet_id, "dimension": "COLUMNS", "length": length});
+            changes.push(json!({"appendDimension": append}));
+        }
+        Some(_) => {}
+    }
+    if width > old {
+        let cells: Vec<Value> = part.header[old..].iter().map(|name| text_cell(name)).collect();
+        changes.push(json!({"updateCells": {
+            "start": {"sheetId": sheet_id, "rowIndex": 0, "columnIndex": old},
+            "rows": [{"values": cells}],
+            "fields": "userEnteredValue",
+        }}));
+    }
+    if version == 0 {
+        let at = part.columns.get(ID_COLUMN).copied().unwrap_or(0);
+        changes.push(json!({"updateDimensionProperties": {
+            "range": {"sheetId": sheet_id, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1},
+            "properties": {"hiddenByUser": true},
+            "fields": "hiddenByUser",
+        }}));
+        // An adopted tab may have no row to scroll below the header yet; ours always has.
+        if part.tab.is_some() {
+            changes.push(json!({"updateSheetProperties": {
+                "properties": {"sheetId": sheet_id, "gridProperties": {"frozenRowCount": 1}},
+                "fields": "gridProperties.frozenRowCount",
+            }}));
+        }
+    }
+}
+
+fn tab_properties(sheet_id: i32, title: &str, columns: usize) -> Value {
+    let grid = json!({"rowCount": 2, "columnCount": columns.max(1), "frozenRowCount": 1});
+    json!({"sheetId": sheet_id, "title": title, "gridProperties": grid})
+}
+
+/// Interior gaps are empty objects, so that cells keep their place.
+fn row_json(cells: &BTreeMap<usize, String>) -> String {
+    let mut json = String::from(r#"{"values":["#);
+    let width = cells.keys().next_back().map_or(0, |last| last + 1);
+    for at in 0..width {
+        if at > 0 {
+            json.push(',');
+        }
+        json.push_str(cells.get(&at).map_or("{}", String::as_str));
+    }
+    json.push_str("]}");
+    json
+}
+
+fn text_cell(text: &str) -> Value {
+    json!({"userEnteredValue": {"stringValue": text}})
+}
+
+/// Never `formulaValue`: text that begins with `=` stays text (docs/google.md).
+fn cell_json(cell: &Cell) -> Option<Value> {
+    Some(match cell {
+        Cell::Blank => return None,
+        Cell::Text(text) => text_cell(text),
+        Cell::Bool(bool) => json!({"userEnteredValue": {"boolValue": bool}}),
+        Cell::Number(number) if number.is_finite() => json!({"userEnteredValue": {"numberValue": number}}),
+        Cell::Number(number) => text_cell(&number.to_string()),
+        Cell::DateTime(serial) => json!({
+            "userEnteredValue": {"numberValue": serial},
+            "userEnteredFormat": {"numberFormat": {"type": "DATE_TIME", "pattern": DATE_TIME_FORMAT}},
+        }),
+    })
+}
+
+/// The body as far as the end of the marker's request. The location is the spreadsheet: a marker on a tab, row or
+/// column would go with it, and its id would be free again.
+fn head(id: MarkerId, key: &str, value: &str) -> String {
+    let mut head = String::from(r#"{"requests":["#);
+    head.push_str(&create_metadata(id, key, value).to_string());
+    head
+}
+
+fn create_metadata(id: MarkerId, key: &str, value: &str) -> Value {
+    json!({"createDeveloperMetadata": {"developerMetadata": {
+        "metadataId": id.as_u32(),
+        "metadataKey": key,
+        "metadataValue": value,
+        "location": {"spreadsheet": true},
+        "visibility": "DOCUMENT",
+    }}})
+}

@@ -55,6 +55,12 @@ impl MarkerId {
         Self::from_u64(base.wrapping_add(seq % IDS))
     }
 
+    /// The sequence number this id was made from, if it was made from `base`.
+    pub(crate) fn seq(self, base: u32) -> u64 {
+        let n = u64::from(self.0 - 1);
+        (n + IDS - u64::from(base) % IDS) % IDS
+    }
+
     /// The id of the register that a header change from version `version - 1` of a tab creates. All devices that share
     /// the spreadsheet derive the same one: that is what makes one of two simultaneous changes fail.
     pub fn of_layout(spreadsheet: &str, sheet_id: i32, version: u32) -> Self {
@@ -185,6 +191,9 @@ mod tests {
         assert_eq!(MarkerId::of(top, 0).as_u32(), i32::MAX as u32);
         assert_eq!(MarkerId::of(top, 1).as_u32(), 1);
         assert!(MarkerId::of(u32::MAX, u64::MAX).as_u32().leading_zeros() > 0);
+        for (base, seq) in [(0, 0), (5, 1), (top, 1), (u32::MAX, 12_345)] {
+            assert_eq!(MarkerId::of(base, seq).seq(base), seq, "{base} {seq}");
+        }
         assert_eq!(MarkerId::parse(0), None);
         assert_eq!(MarkerId::parse(1 << 31), None);
     }

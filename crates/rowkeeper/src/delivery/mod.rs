@@ -1,0 +1,325 @@
+//! Delivering: the courier's orders carried out, one deed at a time.
+//!
+//! [`Delivery::step`] does exactly one thing: one transaction, or one attempt, or it says what to wait for. A process
+//! may die between any two steps, and inside one; the next holder of the lock goes on from the disk.
+
+mod bell;
+mod lock;
+mod rows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use sheet_courier::{Answer, Call, Courier, Hold, Options, Outcome, Step, Transition};
+use zeroize::Zeroizing;
+
+pub use bell::{Bell, POLL, ring};
+pub use lock::DeliveryLock;
+
+use crate::clock::{Clock, Mono, Stop, Woke};
+use crate::http::{Lost, Request, Response, Timeouts};
+use crate::outbox::{CommitError, DiskError, Outbox, Status};
+
+/// Google works up to 180 s on a request (docs/google.md): who gives up on a write before that doubts for nothing.
+const WRITE_TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(20), total: Duration::from_secs(200) };
+const READ_TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(20), total: Duration::from_secs(60) };
+/// A hold that another process may have lifted is looked at so often.
+const HOLD_LOOK: Duration = Duration::from_secs(30);
+
+/// Where and how rows are delivered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `https://sheets.googleapis.com`, or an emulator's origin. Without a slash at the end.
+    pub origin: String,
+    /// What the `device` column says.
+    pub device: String,
+    /// The spreadsheet's time zone; its name is in `sheet`.
+    pub zone: TimeZone,
+    /// The spreadsheet to be created, and its tables.
+    pub sheet: Options,
+}
+
+/// Why an attempt has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptError {
+    /// The network's fault.
+    Lost(Lost),
+    /// There is no grant: a person must sign in.
+    NeedsSignIn,
+    /// There is a grant, but no token to be had before then.
+    Unavailable {
+        /// When to ask again.
+        retry_at: Mono,
+        /// Why, in one line.
+        why: String,
+    },
+}
+
+/// One attempt of an authorised request: the session adds the token, and refreshes and repeats once on a 401. No other
+/// retry is allowed below this.
+pub type Api<'a> = dyn FnMut(&Request, &Timeouts) -> Result<Response, AttemptError> + 'a;
+
+/// What a step did, or what there is to wait for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stepped {
+    /// Something became durable. Step again.
+    Changed(Change),
+    /// An attempt was made. Step again.
+    Called,
+    /// Nothing to do before then.
+    WaitUntil(Mono),
+    /// Nothing to do before then, unless a person does what the hold asks for.
+    Hold(Hold, Mono),
+    /// The queue is empty.
+    Idle,
+    /// A person must sign in; step again after that.
+    NeedsSignIn,
+}
+
+/// What became durable, for those who show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The spreadsheet exists.
+    SheetCreated,
+    /// So many rows are on their way.
+    Frozen(u32),
+    /// The batch is in the sheet.
+    Delivered(u32),
+    /// Rows were refused: some may have been set aside.
+    Refused,
+    /// The courier's own business.
+    Other,
+}
+
+/// How [`Delivery::run`] ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// The queue is empty.
+    Empty,
+    /// Time is up, or somebody stopped it.
+    Interrupted,
+    /// A person must sign in.
+    NeedsSignIn,
+    /// A person must do what the hold asks for.
+    Hold(Hold),
+}
+
+/// The sender: one per delivery lock.
+pub struct Delivery {
+    outbox: Arc<Outbox>,
+    settings: Settings,
+    /// Made from the disk; thrown away when the disk and it may differ.
+    courier: Option<Courier>,
+    last_status: Status,
+    prepare: fn(Courier) -> Courier,
+    _lock: DeliveryLock,
+}
+
+impl Delivery {
+    /// A sender that holds `lock`. Nothing is read or sent yet.
+    pub fn new(outbox: Arc<Outbox>, settings: Settings, lock: DeliveryLock) -> Self {
+        Self {
+            outbox,
+            settings,
+            courier: None,
+            last_status: Status::default(),
+            prepare: |courier| courier,
+            _lock: lock,
+        }
+    }
+
+    /// For simulations that leave out a rule.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_courier(mut self, prepare: fn(Courier) -> Courier) -> Self {
+        self.prepare = prepare;
+        self
+    }
+
+    /// Whether the batch in flight may or may not be in the sheet.
+    pub fn in_doubt(&self) -> bool {
+        self.courier.as_ref().is_some_and(Courier::in_doubt)
+    }
+
+    /// What went wrong last, in one line.
+    pub fn trouble(&self) -> Option<&str> {
+        self.courier.as_ref().and_then(Courier::trouble)
+    }
+
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// The outbox cannot be read or written. Nothing was lost; the next step starts from the disk again.
+    pub fn step(
+        &mut self,
+        api: &mut Api<'_>,
+        clock: &dyn Clock,
+        random: &mut dyn FnMut() -> u32,
+    ) -> Result<Stepped, DiskError> {
+        let stepped = self.try_step(api, clock, random);
+        if stepped.is_err() {
+            self.courier = None;
+        }
+        stepped
+    }
+
+    fn try_step(
+        &mut self,
+        api: &mut Api<'_>,
+        clock: &dyn Clock,
+        random: &mut dyn FnMut() -> u32,
+    ) -> Result<Stepped, DiskError> {
+        let boot = clock.boot_id();
+        loop {
+            let now = clock.mono();
+            let courier = match &mut self.courier {
+                Some(courier) => courier,
+                none => {
+                    let durable = self.outbox.durable(&boot, now.since_boot())?;
+                    let courier = Courier::new(durable, self.settings.sheet.clone(), now.since_boot());
+                    none.insert((self.prepare)(courier))
+                }
+            };
+            match courier.next(now.since_boot()) {
+                // Reading the queue is no deed: nothing depends on it but the next transaction, which checks it.
+                Step::Gather { max_rows, max_bytes } => {
+                    let queued = self.outbox.queued(max_rows, max_bytes)?;
+                    let now = rows::Now { mono: now, wall: clock.wall(), boot: &boot, zone: &self.settings.zone };
+                    let device = &self.settings.device;
+                    courier.gathered(queued.into_iter().map(|queued| rows::row(queued, device, &now)).collect());
+                }
+                Step::Commit(transition) => {
+                    let change = change_of(&transition, courier);
+                    match self.outbox.commit(&transition, &boot, clock.wall().unix_ms / 1000) {
+                        Ok(()) => courier.committed(clock.mono().since_boot()),
+                        Err(CommitError::Stale) => courier.stale(),
+                        Err(CommitError::Disk(error)) => return Err(error),
+                    }
+                    return Ok(Stepped::Changed(change));
+                }
+                Step::Send(call) => return self.send(&call, api, clock, random()),
+                Step::WaitUntil(until) => {
+                    let until = Mono::new(until);
+                    self.say(Some(until), clock)?;
+                    return Ok(Stepped::WaitUntil(until));
+                }
+                Step::Hold(hold, until) => {
+                    if self.outbox.hold()?.is_none() {
+                        courier.hold_lifted();
+                        continue;
+                    }
+                    self.say(None, clock)?;
+                    return Ok(Stepped::Hold(hold, Mono::new(until).min(now + HOLD_LOOK)));
+                }
+                Step::Idle => {
+                    self.say(None, clock)?;
+                    return Ok(Stepped::Idle);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, call: &Call, api: &mut Api<'_>, clock: &dyn Clock, random: u32) -> Result<Stepped, DiskError> {
+        let request = request(&self.settings.origin, call);
+        let timeouts = if call.writes { &WRITE_TIMEOUTS } else { &READ_TIMEOUTS };
+        let outcome = match api(&request, timeouts) {
+            Ok(response) => Outcome::Answered(Answer {
+                date: response.header("date").map(str::to_owned),
+                retry_after: response.header("retry-after").map(str::to_owned),
+                status: response.status,
+                body: response.body,
+            }),
+            Err(AttemptError::Lost(Lost::NotSent(why))) => Outcome::NotSent(why.to_string()),
+            Err(AttemptError::Lost(Lost::Unknown(why))) => Outcome::Unknown(why),
+            Err(AttemptError::Unavailable { retry_at, why }) => Outcome::NoToken(why, retry_at.since_boot()),
+            Err(AttemptError::NeedsSignIn) => {
+                self.answered(Outcome::NoToken("a person must sign in".into(), Duration::ZERO), clock, random);
+                return Ok(Stepped::NeedsSignIn);
+            }
+        };
+        self.answered(outcome, clock, random);
+        Ok(Stepped::Called)
+    }
+
+    fn answered(&mut self, outcome: Outcome, clock: &dyn Clock, random: u32) {
+        if let Some(courier) = &mut self.courier {
+            courier.answered(outcome, clock.mono().since_boot(), random);
+        }
+    }
+
+    /// Tells `status` in other processes how it goes, if that has changed.
+    fn say(&mut self, next: Option<Mono>, clock: &dyn Clock) -> Result<(), DiskError> {
+        let last_error = self.trouble().map(str::to_owned);
+        // Pacing is not worth a word; only trouble is.
+        let next_try = last_error.as_ref().and(next).map(|until| {
+            let wait = until.since(clock.mono()).as_millis();
+            clock.wall().unix_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
+        });
+        let status = Status { last_error, next_try };
+        let moved = match (status.next_try, self.last_status.next_try) {
+            // The same wait, computed a moment later.
+            (Some(new), Some(old)) => new.abs_diff(old) > 500,
+            (new, old) => new != old,
+        };
+        if moved || status.last_error != self.last_status.last_error {
+            self.outbox.set_status(&status)?;
+            self.last_status = status;
+        }
+        Ok(())
+    }
+
+    /// Steps until the queue is empty, somebody must do something, or `give_up` has come.
+    ///
+    /// # Errors
+    /// The outbox cannot be read or written.
+    pub fn run(
+        &mut self,
+        api: &mut Api<'_>,
+        clock: &dyn Clock,
+        random: &mut dyn FnMut() -> u32,
+        stop: &Stop,
+        give_up: Mono,
+    ) -> Result<Ended, DiskError> {
+        loop {
+            if stop.is_stopped() || clock.mono() >= give_up {
+                return Ok(Ended::Interrupted);
+            }
+            match self.step(api, clock, random)? {
+                Stepped::Changed(_) | Stepped::Called => {}
+                Stepped::Idle => return Ok(Ended::Empty),
+                Stepped::NeedsSignIn => return Ok(Ended::NeedsSignIn),
+                Stepped::Hold(hold, _) => return Ok(Ended::Hold(hold)),
+                Stepped::WaitUntil(until) => {
+                    if clock.wait(until.min(give_up), stop) == Woke::Stopped {
+                        return Ok(Ended::Interrupted);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn change_of(transition: &Transition, courier: &Courier) -> Change {
+    let rows = courier.batch().map_or(0, |batch| batch.rows);
+    match transition {
+        Transition::SheetCreated(_) => Change::SheetCreated,
+        Transition::Frozen { batch, .. } => Change::Frozen(batch.rows),
+        Transition::Applied { .. } => Change::Delivered(rows),
+        Transition::Voided { .. } => Change::Refused,
+        _ => Change::Other,
+    }
+}
+
+fn request(origin: &str, call: &Call) -> Request {
+    let mut headers = vec![("Accept".to_owned(), Zeroizing::new("application/json".to_owned()))];
+    if !call.body.is_empty() {
+        headers.push(("Content-Type".to_owned(), Zeroizing::new("application/json; charset=utf-8".to_owned())));
+    }
+    Request {
+        method: call.method.to_owned(),
+        url: format!("{origin}{}", call.path),
+        headers,
+        body: Zeroizing::new(call.body.to_vec()),
+    }
+}

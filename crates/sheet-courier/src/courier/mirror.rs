@@ -1,0 +1,91 @@
+//! Following the disk: the courier's picture of the durable state changes only when a change was acknowledged.
+
+use core::mem;
+use core::time::Duration;
+
+use super::{Courier, Doing, Known, Settle, Trail};
+use crate::durable::{Marker, Phase, Transition};
+
+impl Courier {
+    /// The change that [`super::Step::Commit`] asked for is on disk; it was acknowledged at `now`.
+    pub fn committed(&mut self, now: Duration) {
+        let Doing::Committing(change) = mem::replace(&mut self.doing, Doing::Nothing) else { return };
+        let state = &mut self.state;
+        match change {
+            Transition::SheetCreated(sheet) => {
+                state.sheet = Some(sheet);
+                self.known = Known::default();
+            }
+            Transition::Frozen { batch, tally, .. } => {
+                state.device.next_seq = batch.seq + 1;
+                state.batch = Some(batch);
+                state.tally = tally;
+                self.forget_batch();
+            }
+            Transition::ToVoid { cause, reason, .. } => {
+                if let Some(batch) = &mut state.batch {
+                    batch.phase = Phase::Void(cause, reason);
+                }
+                self.forget_batch();
+            }
+            Transition::Applied { marker, tally } => {
+                state.tally = tally;
+                self.settled(marker, now);
+                match self.trail.after.take() {
+                    Some((layout, versions)) if self.known.layout.is_some() => {
+                        self.known.layout = Some(layout);
+                        self.known.versions = Some(versions);
+                    }
+                    // Frozen by another process, or the layout was found to be old meanwhile.
+                    _ => self.known = Known::default(),
+                }
+            }
+            Transition::Voided { marker, tally, hold, .. } => {
+                state.tally = tally;
+                if hold.is_some() {
+                    state.hold = hold;
+                }
+                self.settled(marker, now);
+            }
+            Transition::Rekeyed { left, batch, tally, .. } => {
+                state.device.next_seq = batch.seq + 1;
+                state.tally = tally;
+                let (oldest, after) = (self.trail.oldest, self.trail.after.take());
+                self.trail = Trail { paid: false, ..Trail::of_frozen(oldest, now, after) };
+                let old = state.batch.replace(batch);
+                self.forget_batch();
+                if let (Some(marker), Some(_)) = (left, old) {
+                    self.settled_at.push((marker.id, now));
+                    self.state.markers.push(marker);
+                }
+            }
+            Transition::Stamped(ids, at) => {
+                for marker in state.markers.iter_mut().filter(|marker| ids.contains(&marker.id)) {
+                    marker.ended_at = Some(at);
+                }
+            }
+            Transition::Pruned(ids) => {
+                self.settled_at.retain(|(id, _)| !ids.contains(id));
+                let (gone, left) =
+                    mem::take(&mut state.markers).into_iter().partition(|m: &Marker| ids.contains(&m.id));
+                state.markers = left;
+                self.forgotten = gone;
+            }
+            Transition::Held(hold) => state.hold = Some(hold),
+            Transition::Released => state.hold = None,
+        }
+    }
+
+    fn settled(&mut self, marker: Marker, now: Duration) {
+        self.settled_at.push((marker.id, now));
+        self.state.markers.push(marker);
+        self.state.batch = None;
+        self.forget_batch();
+    }
+
+    /// What was only about the batch's last state.
+    fn forget_batch(&mut self) {
+        self.settle = Settle::No;
+        self.voided = None;
+    }
+}

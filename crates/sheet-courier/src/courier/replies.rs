@@ -1,0 +1,386 @@
+//! What an answer changes (protocol section 5).
+
+use alloc::string::{String, ToString};
+use core::mem;
+use core::time::Duration;
+
+use super::{Asked, Courier, Doing, LOOK_AGAIN, Next, PROBE_API_EVERY, PROBE_EVERY, Settle};
+use crate::D;
+use crate::answer::{self, Outcome, Reading};
+use crate::durable::{Cause, Closed, Hold, Phase, SheetRef, Transition, Verdict};
+use crate::freeze::MAX_BODY_BYTES;
+use crate::ids::{Fate, MarkerId};
+use crate::layout::{self, Layout, Tab};
+use crate::mutation::Mutation;
+use crate::wire::{self, Metadata};
+
+/// Google's sentence about a full spreadsheet holds this. A hint only: it chooses what people are told, and the rows
+/// go back to the queue after the same void as with any other refusal.
+const CELL_LIMIT_HINT: &str = "number of cells in the workbook above the limit";
+
+impl Courier {
+    /// What came of the attempt that [`super::Step::Send`] asked for; it ended at `now`. `random` spreads the retries.
+    pub fn answered(&mut self, outcome: Outcome, now: Duration, random: u32) {
+        let Doing::Sending(asked, began) = mem::replace(&mut self.doing, Doing::Nothing) else { return };
+        if asked == Asked::Batch {
+            self.trail.ended = now;
+            self.trail.paid = false;
+        }
+        let (reading, date) = match outcome {
+            // Nothing was sent: nothing is in doubt that was not before.
+            Outcome::NotSent(why) => return self.later(&asked, why, now, random),
+            Outcome::NoToken(why, until) => {
+                self.trouble = Some(why);
+                self.not_before = until;
+                return;
+            }
+            Outcome::Unknown(why) => (Reading::Unknown(why), None),
+            Outcome::Answered(answer) => {
+                let date = answer.date.as_deref().and_then(answer::http_date);
+                (answer::read(answer), date)
+            }
+        };
+        if asked != Asked::Batch && !matches!(reading, Reading::Unknown(_)) {
+            self.trail.others_answered = true;
+        }
+        match reading {
+            Reading::Success(body) => {
+                if self.succeeded(&asked, &body, began, date, now) {
+                    self.backoffs[usize::from(is_write(&asked))].reset();
+                    self.trouble = None;
+                    // Only a reply that is Google's beyond doubt may tell the time: prunes depend on it.
+                    self.google = date.or(self.google);
+                } else {
+                    self.lost_track(&asked, "an answer that is not Google's".into(), now, random);
+                }
+            }
+            Reading::Refused(message) => self.refused(&asked, message, now, random),
+            Reading::TooLarge if asked == Asked::Batch => self.wants_void(Cause::TooBig, "too large".into()),
+            Reading::TooLarge => self.later(&asked, "too large".into(), now, random),
+            Reading::Closed(why, message) => self.closed(&asked, why, message, now, random),
+            Reading::Wait { why, at_least } => {
+                self.pace.empty(now);
+                self.later(&asked, why, now, random);
+                self.not_before = self.not_before.max(now + at_least.unwrap_or_default());
+            }
+            Reading::Unknown(why) => self.lost_track(&asked, why, now, random),
+        }
+    }
+
+    /// A 200. False if its body does not prove what it should.
+    fn succeeded(&mut self, asked: &Asked, body: &[u8], began: Duration, date: Option<i64>, now: Duration) -> bool {
+        match asked {
+            Asked::Batch if self.is_our_reply(body) => self.is_applied(date),
+            Asked::Void if self.is_our_reply(body) => self.voided = Some(date),
+            Asked::Batch | Asked::Void => return false,
+            Asked::Marker => match wire::parse_metadata(body) {
+                Some(found) => self.marker_found(&found, date),
+                None => return false,
+            },
+            Asked::Check => match wire::parse_search(body) {
+                Some(found) => self.checked(&found, began, date, now),
+                None => return false,
+            },
+            Asked::Tabs => match wire::parse_spreadsheet(body) {
+                Some(found) if self.is_our_sheet(&found.spreadsheet_id) => {
+                    self.known.tabs = Some(found.sheets.into_iter().map(|sheet| sheet.properties).collect());
+                }
+                _ => return false,
+            },
+            Asked::Headers(tabs) => {
+                let Some(headers) = wire::parse_headers(body, tabs.len()) else { return false };
+                let mut layout = Layout::default();
+                for table in self.tables_wanted() {
+                    layout.tabs.insert(table, None);
+                }
+                for ((table, tab), header) in tabs.iter().zip(headers) {
+                    let grid_columns = tab.grid_properties.column_count;
+                    layout.tabs.insert(table.clone(), Some(Tab { sheet_id: tab.sheet_id, grid_columns, header }));
+                }
+                self.known.layout = Some(layout);
+                self.known.tabs = None;
+                self.known.at = began;
+            }
+            Asked::Create => match wire::parse_spreadsheet(body) {
+                Some(created) => {
+                    let title = created.properties.map_or_else(|| self.options.title.clone(), |titled| titled.title);
+                    let sheet = SheetRef { id: created.spreadsheet_id, url: created.spreadsheet_url, title };
+                    self.due = Some(Transition::SheetCreated(sheet));
+                }
+                None => return false,
+            },
+            Asked::Prune(ids) => match wire::parse_batch_reply(body) {
+                Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => {
+                    self.prune_singly = false;
+                    self.due = Some(Transition::Pruned(ids.clone()));
+                }
+                _ => return false,
+            },
+            Asked::Pruned(id) => match wire::parse_metadata(body) {
+                Some(found) => self.prune_looked_up(*id, Some(&found), now),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// The reply to a batch update that created the open batch's marker.
+    fn is_our_reply(&self, body: &[u8]) -> bool {
+        let Some(reply) = wire::parse_batch_reply(body) else { return false };
+        let id = self.state.batch.as_ref().map(|batch| i64::from(batch.id.as_u32()));
+        let unmarked = self.left_out(Mutation::NoMarker) && reply.first_id == 0;
+        self.is_our_sheet(&reply.spreadsheet_id) && (id == Some(reply.first_id) || unmarked)
+    }
+
+    fn is_our_sheet(&self, id: &str) -> bool {
+        self.state.sheet.as_ref().is_some_and(|sheet| sheet.id == id)
+    }
+
+    /// The register holds our batch.
+    fn is_applied(&mut self, date: Option<i64>) {
+        let Some(batch) = &self.state.batch else { return };
+        let mut tally = self.state.tally;
+        tally.asides = 0;
+        tally.rekeys = 0;
+        tally.size_limit_bytes = tally.size_limit_bytes.saturating_mul(2).min(MAX_BODY_BYTES);
+        self.pace.store(&mut tally);
+        let marker = self.marker(batch, Fate::Applied, self.trail.doubt, date);
+        self.due = Some(Transition::Applied { marker, tally });
+    }
+
+    fn marker_found(&mut self, found: &Metadata, date: Option<i64>) {
+        let Some(batch) = &self.state.batch else { return };
+        let is_value = |fate: Fate| found.metadata_value == fate.value(batch.digest);
+        let is_void = matches!(batch.phase, Phase::Void(..));
+        if found.metadata_id != i64::from(batch.id.as_u32()) {
+            // An answer to something else; the read is repeated while it may be.
+        } else if found.metadata_key != self.key() {
+            self.not_to_be_had(true);
+        } else if is_value(Fate::Applied) {
+            self.is_applied(date);
+        } else if is_value(Fate::Void) && is_void {
+            self.voided = Some(date);
+        } else {
+            // Our tag, our id, another batch: one of us two is a copy. Or a void from a future of this state.
+            let marker = batch.id.as_u32();
+            self.due = Some(Transition::Held(Hold::Copy { marker }));
+        }
+    }
+
+    /// The open batch's id is somebody else's, or nobody's although it was refused.
+    fn not_to_be_had(&mut self, foreign: bool) {
+        let Some(batch) = &self.state.batch else { return };
+        let (waited, reason) = match mem::replace(&mut self.settle, Settle::No) {
+            Settle::ReadAgain(_, reason) => (true, reason),
+            Settle::Read(_, reason) => (false, reason),
+            Settle::No => (false, String::new()),
+        };
+        let is_void = matches!(batch.phase, Phase::Void(..));
+        if !foreign && !is_void {
+            // Absent, but reads may be old and attempts alive: only a void makes sure.
+            let full = reason.contains(CELL_LIMIT_HINT);
+            return self.wants_void(if full { Cause::Full } else { Cause::Content }, reason);
+        }
+        // Nobody else can have sent the rows: if all attempts were answered, none is alive.
+        let may_be_alive = is_void || self.trail.doubt;
+        if may_be_alive && !waited && !self.left_out(Mutation::RekeyAtOnce) {
+            self.settle = Settle::ReadAgain(self.trail.ended + D, reason);
+        } else {
+            self.due = Some(self.rekey(&reason));
+        }
+    }
+
+    fn refused(&mut self, asked: &Asked, message: String, now: Duration, random: u32) {
+        self.trouble = Some(message.clone());
+        match asked {
+            Asked::Batch if self.left_out(Mutation::RefusedMeansNotApplied) => self.due = Some(self.halve_unvoided()),
+            Asked::Batch => {
+                // Also when no attempt was lost: the network below us may have sent it twice.
+                self.settle = Settle::Read(now, message);
+                // What the batch was frozen for may have changed.
+                self.known = Default::default();
+            }
+            Asked::Void => self.settle = Settle::Read(now, message),
+            Asked::Create => self.due = Some(Transition::Held(Hold::CannotCreate { message })),
+            Asked::Prune(ids) => match ids.as_slice() {
+                // Whether a delete without a match is refused is not known (docs/google.md): look.
+                [one] => self.prune_look_up = Some(*one),
+                _ => self.prune_singly = true,
+            },
+            Asked::Headers(_) => {
+                // A tab was renamed since its name was read.
+                self.known.tabs = None;
+                self.later(asked, message, now, random);
+            }
+            Asked::Marker | Asked::Check | Asked::Tabs | Asked::Pruned(_) => self.later(asked, message, now, random),
+        }
+    }
+
+    fn wants_void(&mut self, cause: Cause, reason: String) {
+        let Some(batch) = &self.state.batch else { return };
+        self.due = Some(if self.left_out(Mutation::AbsentMeansNotApplied) {
+            self.halve_unvoided()
+        } else {
+            Transition::ToVoid { id: batch.id, cause, reason }
+        });
+    }
+
+    fn halve_unvoided(&self) -> Transition {
+        match self.unfreeze() {
+            Next::Commit(Transition::Voided { marker, tally, hold, .. }) => {
+                let rows = self.state.batch.as_ref().map_or(1, |batch| batch.rows);
+                Transition::Voided { marker, verdict: Verdict::Halve(rows.div_ceil(2)), tally, hold }
+            }
+            _ => Transition::Released,
+        }
+    }
+
+    fn closed(&mut self, asked: &Asked, why: Closed, message: String, now: Duration, random: u32) {
+        match (asked, why) {
+            (Asked::Marker, Closed::NotFound) => return self.not_to_be_had(false),
+            (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
+            _ => {}
+        }
+        self.probe_at = now + if why == Closed::ApiDisabled { PROBE_API_EVERY } else { PROBE_EVERY };
+        self.trouble = Some(message.clone());
+        let hold = Hold::Closed { why, message };
+        if self.state.hold.is_none() {
+            self.due = Some(Transition::Held(hold));
+        } else {
+            // The probe of a hold: it stays as it is on disk.
+            self.later(asked, self.trouble.clone().unwrap_or_default(), now, random);
+        }
+    }
+
+    fn lost_track(&mut self, asked: &Asked, why: String, now: Duration, random: u32) {
+        if *asked == Asked::Batch {
+            self.trail.doubt = true;
+            if self.trail.unknowns == 0 {
+                self.trail.first_unknown = now;
+                self.trail.others_answered = false;
+            }
+            self.trail.unknowns += 1;
+            if self.left_out(Mutation::UnknownIsFailed)
+                && let Next::Commit(change) = self.unfreeze()
+            {
+                self.due = Some(change);
+            }
+        }
+        self.later(asked, why, now, random);
+    }
+
+    /// The same again, after a while.
+    fn later(&mut self, asked: &Asked, why: String, now: Duration, random: u32) {
+        let wait = self.backoffs[usize::from(is_write(asked))].next(random);
+        match asked {
+            // Tidying up never delays rows.
+            Asked::Prune(_) | Asked::Pruned(_) => self.prune_after = now + wait,
+            _ => {
+                self.trouble = Some(why);
+                self.not_before = now + wait;
+            }
+        }
+    }
+
+    fn prune_looked_up(&mut self, id: MarkerId, found: Option<&Metadata>, now: Duration) {
+        let marker = self.state.markers.iter().find(|marker| marker.id == id);
+        let still_there = found.is_some_and(|found| {
+            marker.is_some_and(|marker| found.metadata_key == marker.key && found.metadata_value == marker.value)
+        });
+        if still_there {
+            // It cannot be deleted now; there is no hurry.
+            self.prune_after = now + PROBE_EVERY;
+        } else {
+            self.due = Some(Transition::Pruned(alloc::vec![id]));
+        }
+    }
+
+    /// The contact check: all markers with our tag, and the layout registers.
+    fn checked(&mut self, found: &[Metadata], began: Duration, date: Option<i64>, now: Duration) {
+        self.known.versions = Some(layout::versions(found));
+        self.known.tabs = None;
+        self.known.layout = None;
+        let key = self.key();
+        let mut strangest = Sight::Known;
+        for marker in found.iter().filter(|found| found.metadata_key == key) {
+            strangest = strangest.max(self.sight(marker));
+        }
+        match strangest {
+            Sight::Known => {
+                self.suspicion = None;
+                self.checked_at = Some(began);
+                if self.state.hold.is_some() {
+                    self.due = Some(Transition::Released);
+                }
+            }
+            Sight::Ours(fate) => {
+                self.suspicion = None;
+                self.checked_at = Some(began);
+                match fate {
+                    Settled::Applied => self.is_applied(date),
+                    Settled::Void => self.voided = Some(date),
+                }
+                if self.state.hold.is_some() {
+                    // What it means is read again right after.
+                    self.due = Some(Transition::Released);
+                }
+            }
+            // Perhaps a read from before our own prune: look again until no old read can be so old.
+            Sight::Unknown(_) if now.saturating_sub(*self.suspicion.get_or_insert(now)) < D => {
+                self.trouble =
+                    Some("an unknown marker of this device is in the spreadsheet; looking again".to_string());
+                self.not_before = now + LOOK_AGAIN;
+                self.probe_at = now + LOOK_AGAIN;
+            }
+            Sight::Unknown(marker) | Sight::Strange(marker) => {
+                self.probe_at = now + PROBE_EVERY;
+                if !matches!(self.state.hold, Some(Hold::Copy { .. })) {
+                    self.due = Some(Transition::Held(Hold::Copy { marker }));
+                }
+            }
+        }
+    }
+
+    fn sight(&self, found: &Metadata) -> Sight {
+        let shown = u32::try_from(found.metadata_id).unwrap_or(0);
+        let Some(id) = MarkerId::parse(found.metadata_id) else { return Sight::Strange(shown) };
+        if let Some(batch) = self.state.batch.as_ref().filter(|batch| batch.id == id) {
+            let is_void = matches!(batch.phase, Phase::Void(..));
+            return if found.metadata_value == Fate::Applied.value(batch.digest) {
+                Sight::Ours(Settled::Applied)
+            } else if found.metadata_value == Fate::Void.value(batch.digest) && is_void {
+                Sight::Ours(Settled::Void)
+            } else {
+                Sight::Strange(shown)
+            };
+        }
+        let known = self.state.markers.iter().chain(&self.forgotten);
+        if known.into_iter().any(|marker| marker.id == id && marker.value == found.metadata_value) {
+            return Sight::Known;
+        }
+        let device = &self.state.device;
+        if id.seq(device.base) < device.next_seq { Sight::Unknown(shown) } else { Sight::Strange(shown) }
+    }
+}
+
+/// How strange a marker with our tag is; the order is that of what to do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    Known,
+    /// The open batch's.
+    Ours(Settled),
+    /// We took this id once, and know nothing of the marker: pruned, or a twin's.
+    Unknown(u32),
+    /// We never took this id, or took it for something else.
+    Strange(u32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Settled {
+    Applied,
+    Void,
+}
+
+fn is_write(asked: &Asked) -> bool {
+    matches!(asked, Asked::Batch | Asked::Void | Asked::Create)
+}

@@ -1,0 +1,33 @@
+//! Rules that can be left out, to show that a simulated world notices.
+
+/// One rule of the protocol, left out. Rows are lost or doubled with any of these: only the `mutations` feature, for
+/// tests, lets a courier have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// Batches carry no marker.
+    NoMarker,
+    /// An attempt without an answer counts as failed.
+    UnknownIsFailed,
+    /// A 400 counts as a refusal, without looking for the marker.
+    RefusedMeansNotApplied,
+    /// A marker that a read does not find counts as never to come: no void is made.
+    AbsentMeansNotApplied,
+    /// A batch that is found when the lock is taken is not in doubt.
+    FoundBatchNotInDoubt,
+    /// A batch that is found is taken apart and frozen anew.
+    FoundBatchIsUnfrozen,
+    /// No contact check is made.
+    NoContactCheck,
+    /// A foreign marker makes us take another id at once, whatever may be in flight.
+    RekeyAtOnce,
+    /// Markers are pruned as soon as they are not the newest.
+    PruneYoung,
+    /// The newest applied marker is pruned like any other.
+    PruneNewest,
+    /// A prune names the key only.
+    PruneByKey,
+    /// One refusal sets a row aside.
+    AsideAfterOneId,
+    /// A header change takes no register.
+    NoLayoutRegister,
+}
