@@ -26,7 +26,7 @@ struct Lcd<'a> {
     moment: Moment<'a>,
 }
 
-impl Lcd<'_> {
+impl<'a> Lcd<'a> {
     fn sign_in(&mut self, sign_in: &SignIn) {
         let Some(minutes) = self.moment.minutes_until(sign_in.time_left) else {
             return self.headed("Code expired", "waiting for a new one");
@@ -83,17 +83,20 @@ impl Lcd<'_> {
         let mut slots = vec![scroll_round(self.overflow(address), CHARACTER) * 2];
         slots.extend(others.iter().map(|other| self.reading_time(other)));
         let (slot, moment) = self.moment.slot(&slots);
-        let outer = std::mem::replace(&mut self.moment, moment);
-        self.line(0, slot.checked_sub(1).map_or(address, |other| others[other]));
-        self.moment = outer;
+        self.at(moment, |lcd| lcd.line(0, slot.checked_sub(1).map_or(address, |other| others[other])));
     }
 
     fn in_turn(&mut self, row: usize, texts: &[Option<&str>]) {
         let texts: Vec<&str> = texts.iter().flatten().copied().collect();
         let slots: Vec<_> = texts.iter().map(|text| self.reading_time(text)).collect();
         let (slot, moment) = self.moment.slot(&slots);
+        self.at(moment, |lcd| lcd.line(row, texts.get(slot).copied().unwrap_or_default()));
+    }
+
+    /// Draws as if it were another moment: within a turn, time starts anew.
+    fn at(&mut self, moment: Moment<'a>, draw: impl FnOnce(&mut Self)) {
         let outer = std::mem::replace(&mut self.moment, moment);
-        self.line(row, texts.get(slot).copied().unwrap_or_default());
+        draw(self);
         self.moment = outer;
     }
 
@@ -107,11 +110,11 @@ impl Lcd<'_> {
         let room = self.rows.saturating_sub(1).max(1);
         let longest = texts.iter().map(|text| self.reading_time(text)).max().unwrap_or(PAGE);
         let (page, moment) = self.moment.slot(&vec![longest; texts.len().div_ceil(room)]);
-        let outer = std::mem::replace(&mut self.moment, moment);
-        for (row, text) in texts.iter().skip(page * room).take(room).enumerate() {
-            self.line(row + 1, text);
-        }
-        self.moment = outer;
+        self.at(moment, |lcd| {
+            for (row, text) in texts.iter().skip(page * room).take(room).enumerate() {
+                lcd.line(row + 1, text);
+            }
+        });
     }
 
     fn headed(&mut self, title: &str, text: &str) {
