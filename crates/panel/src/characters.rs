@@ -1,7 +1,7 @@
 //! The screens on character displays.
 
 use crate::frame::Grid;
-use crate::moment::{CHARACTER, Moment, PAGE, scroll_round};
+use crate::moment::{CHARACTER, Moment, PAGE, reading, scroll_round};
 use crate::screen::{Queue, Screen, SignIn};
 use crate::text::{self, exact, wrap, wrap_address};
 
@@ -143,7 +143,8 @@ impl<'a> Lcd<'a> {
     fn paragraph(&mut self, row: usize, text: &str) {
         let lines = wrap(text, self.columns);
         let rows = self.rows.saturating_sub(row).max(1);
-        let page = self.moment.page(lines.len().div_ceil(rows).max(1));
+        let slots: Vec<_> = lines.chunks(rows).map(reading).collect();
+        let (page, _) = self.moment.slot(&slots);
         for (at, line) in lines.iter().skip(page * rows).take(rows).enumerate() {
             self.centred(row + at, line);
         }

@@ -58,12 +58,13 @@ macro_rules! font {
 
 pub(crate) const SIZE_5X8: Font = font!(FONT_5X8);
 pub(crate) const SIZE_6X10: Font = font!(FONT_6X10);
-pub(crate) const SIZE_6X13: Font = font!(FONT_6X13);
-pub(crate) const SIZE_7X13: Font = font!(FONT_7X13);
 pub(crate) const SIZE_7X13_BOLD: Font = font!(FONT_7X13_BOLD);
-pub(crate) const SIZE_8X13: Font = font!(FONT_8X13);
-pub(crate) const SIZE_8X13_BOLD: Font = font!(FONT_8X13_BOLD);
 pub(crate) const SIZE_10X20: Font = font!(FONT_10X20);
+// Only for codes, and those are ASCII (for Google by its own word): the other scripts would cost 90 KB.
+pub(crate) const SIZE_6X13: Font = Font { tables: &[&iso_8859_1::FONT_6X13], scale: Scale::One };
+pub(crate) const SIZE_7X13: Font = Font { tables: &[&iso_8859_1::FONT_7X13], scale: Scale::One };
+pub(crate) const SIZE_8X13: Font = Font { tables: &[&iso_8859_1::FONT_8X13], scale: Scale::One };
+pub(crate) const SIZE_8X13_BOLD: Font = Font { tables: &[&iso_8859_1::FONT_8X13_BOLD], scale: Scale::One };
 
 /// For a code: largest first. The smallest is the smallest that is read without effort at arm's length.
 pub(crate) const FOR_CODES: [Font; 11] = [

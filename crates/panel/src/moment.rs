@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// How long one page of a split code stays.
 pub(crate) const PAGE: Duration = Duration::from_millis(2500);
+/// How long a person takes to read one more character of prose, without hurry.
+const CHARACTER_READ: Duration = Duration::from_millis(65);
 /// How long a scroll rests at its start and at its end.
 pub(crate) const HOLD: Duration = Duration::from_millis(1750);
 /// One dot of a scroll: 32 dots a second.
@@ -89,6 +91,12 @@ impl<'a> Moment<'a> {
         let sooner = self.next_change.get().map_or(at, |known| known.min(at));
         self.next_change.set(Some(sooner));
     }
+}
+
+/// How long a page of prose stays.
+pub(crate) fn reading(lines: &[String]) -> Duration {
+    let characters: usize = lines.iter().map(|line| line.chars().count()).sum();
+    PAGE.max(CHARACTER_READ.saturating_mul(u32::try_from(characters).unwrap_or(u32::MAX)))
 }
 
 /// From rest at the start to the end of the rest at the end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::fonts::{FOR_TEXT, Font, SIZE_5X8, SIZE_6X10, SIZE_7X13_BOLD};
 use crate::frame::{Area, Bitmap};
-use crate::moment::{DOT, Moment, PAGE, scroll_round};
+use crate::moment::{DOT, Moment, PAGE, reading, scroll_round};
 use crate::screen::{Queue, Screen};
 use crate::text::{self, prose, wrap};
 
@@ -135,8 +135,8 @@ impl<'a> Glass<'a> {
             let font = SIZE_5X8;
             let rows = usize::try_from(area.height / font.height()).unwrap_or(0).max(1);
             let lines = wrap(text, font.columns(area.width));
-            let pages = lines.len().div_ceil(rows).max(1);
-            let page = self.moment.page(pages);
+            let slots: Vec<_> = lines.chunks(rows).map(reading).collect();
+            let (page, _) = self.moment.slot(&slots);
             Lines { font, lines: lines.into_iter().skip(page * rows).take(rows).collect() }
         });
         let top = area.y + (area.height - font.height() * lines.len() as i32) / 2;

@@ -47,16 +47,16 @@ impl Qr {
         self.0.get_module(x, y)
     }
 
-    /// Fills a square with the code at two dots a module, dark on light, the rest of it quiet zone.
+    /// Fills a square with the code, dark on light: modules as large as leaves a quiet zone of one and a half.
     pub(crate) fn draw(&self, on: &mut Bitmap, square: Area) {
         on.fill(square, true);
-        let margin = (square.width - 2 * self.modules()) / 2;
+        let module = (square.width / (self.modules() + 3)).max(1);
+        let margin = (square.width - module * self.modules()) / 2;
         for y in 0..self.modules() {
             for x in 0..self.modules() {
                 if self.is_dark(x, y) {
-                    let module =
-                        Area { x: square.x + margin + 2 * x, y: square.y + margin + 2 * y, width: 2, height: 2 };
-                    on.fill(module, false);
+                    let (x, y) = (square.x + margin + module * x, square.y + margin + module * y);
+                    on.fill(Area { x, y, width: module, height: module }, false);
                 }
             }
         }

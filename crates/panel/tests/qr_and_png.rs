@@ -49,7 +49,8 @@ fn a_phone_reads_the_address_with_the_code_in_it() {
     let too_long = format!("{google}?user_code=WDJB-MJHT&and=more");
     for (complete, expected) in [(Some(COMPLETE), COMPLETE), (None, google), (Some(&*too_long), google)] {
         let screen = sign_in("WDJB-MJHT", google, complete);
-        for geometry in [Geometry::OLED_128X64, Geometry::OLED_256X64] {
+        let paper = Geometry::Pixels { width: 400, height: 300 };
+        for geometry in [Geometry::OLED_128X64, Geometry::OLED_256X64, paper] {
             assert_eq!(read_frame(&screen, geometry).as_deref(), Some(expected), "{geometry:?}");
         }
         assert_eq!(read_frame(&screen, Geometry::OLED_128X32), None, "one dot a module cannot be photographed");

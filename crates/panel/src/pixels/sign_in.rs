@@ -8,7 +8,7 @@ use crate::qr::Qr;
 use crate::screen::SignIn;
 use crate::text::{self, exact, prose, wrap_address};
 
-/// The side of the QR code with its quiet zone: 29 modules of two dots and three dots around.
+/// The least side of a QR code with its quiet zone: 29 modules of two dots and three dots around.
 const QR_SIDE: i32 = 64;
 /// Between the lines of a code, and between blocks.
 const GAP: i32 = 2;
@@ -19,13 +19,14 @@ impl Glass<'_> {
             return self.headed("Code expired", "waiting for a new one", all);
         };
         let (code, address) = (exact(&sign_in.code), exact(&sign_in.address));
-        if all.width >= 2 * QR_SIDE && all.height >= QR_SIDE {
-            let beside = Area { x: QR_SIDE + 3, width: all.width - QR_SIDE - 3, ..all };
+        let side = all.height.min(all.width / 2);
+        if side >= QR_SIDE {
+            let beside = Area { x: side + 3, width: all.width - side - 3, ..all };
             // A QR code is a convenience; the code and the address in full beside it are the duty
             // (RFC 8628 section 3.3.1), so it stays away where they would have to move.
             if let (Some(qr), Some(plan)) = (Qr::of(sign_in), Plan::still(&code, &address, beside)) {
-                let y = all.y + (all.height - QR_SIDE) / 2;
-                qr.draw(&mut self.dots, Area { y, width: QR_SIDE, height: QR_SIDE, ..all });
+                let y = all.y + (all.height - side) / 2;
+                qr.draw(&mut self.dots, Area { y, width: side, height: side, ..all });
                 return self.draw_plan(&plan, beside, &code, minutes, sign_in, "scan or type");
             }
         }
@@ -122,10 +123,10 @@ impl Plan {
             .map(|(font, text)| Lines::one(font, text))
             .into_iter()
             .filter(|lines| lines.font.width_of(&lines.lines[0]) <= area.width);
-        let wrapped = [SIZE_6X10, SIZE_5X8]
-            .map(|font| Lines { font, lines: wrap_address(bare, font.columns(area.width)) })
+        let wrapped = [(SIZE_6X10, 2), (SIZE_5X8, 2), (SIZE_6X10, 3), (SIZE_5X8, 3)]
+            .map(|(font, most)| (Lines { font, lines: wrap_address(bare, font.columns(area.width)) }, most))
             .into_iter()
-            .filter(|lines| lines.lines.len() <= 3);
+            .filter_map(|(lines, most)| (lines.lines.len() <= most).then_some(lines));
         one_line
             .chain(wrapped)
             .filter_map(|address| {
@@ -173,18 +174,18 @@ impl Plan {
 /// The first step of the ladder: the largest font in which the code stands still. It is broken into two
 /// lines, at a dash of its own, only if that makes small letters larger.
 fn standing_code(code: &str, width: i32, height: i32) -> Option<(Font, Vec<String>)> {
-    // The cheap questions first: a scrolling screen asks 32 times a second.
+    // The cheap question first: a scrolling screen asks 32 times a second.
     let fits = |font: Font, lines: &[String]| {
         let count = lines.len() as i32;
         lines.iter().all(|line| font.width_of(line) <= width)
-            && font.covers(code)
             && font.ink_rows(code).1 * count + GAP * (count - 1) <= height
     };
-    let whole = FOR_CODES.iter().map(|font| (*font, vec![code.to_owned()])).find(|(font, lines)| fits(*font, lines));
+    let fonts = fonts_for(code);
+    let whole = fonts.iter().map(|font| (*font, vec![code.to_owned()])).find(|(font, lines)| fits(*font, lines));
     if whole.as_ref().is_some_and(|(font, _)| font.advance() >= 10) {
         return whole;
     }
-    let split = FOR_CODES
+    let split = fonts
         .iter()
         .filter_map(|font| Some((*font, text::pages(code, font.columns(width))?)))
         .find(|(font, lines)| fits(*font, lines));
@@ -197,14 +198,22 @@ fn standing_code(code: &str, width: i32, height: i32) -> Option<(Font, Vec<Strin
 
 /// The other steps: page by page at the code's own dashes, else a smooth scroll.
 fn moving_code(code: &str, width: i32, height: i32) -> Code {
+    let fonts = fonts_for(code);
     let low_enough = |font: &Font| font.ink_rows(code).1 <= height;
-    let pages = FOR_CODES.iter().find_map(|font| {
+    let pages = fonts.iter().find_map(|font| {
         let pages = text::pages(code, font.columns(width))?;
         low_enough(font).then_some(Code::Pages { font: *font, pages })
     });
     // What scrolls is read best when much of it is in view: no larger than the largest font as it is.
     let calm = |font: &&Font| font.advance() <= 10 && low_enough(font);
-    pages.unwrap_or_else(|| Code::Scroll { font: *FOR_CODES.iter().find(calm).unwrap_or(&SIZE_5X8) })
+    pages.unwrap_or_else(|| Code::Scroll { font: *fonts.iter().find(calm).unwrap_or(&SIZE_5X8) })
+}
+
+/// The fonts that have every character of the code. Where none has, all of them: a box in a large font is
+/// no worse than one in a small font.
+fn fonts_for(code: &str) -> Vec<Font> {
+    let covering: Vec<Font> = FOR_CODES.into_iter().filter(|font| font.covers(code)).collect();
+    if covering.is_empty() { FOR_CODES.to_vec() } else { covering }
 }
 
 /// The minutes in two short lines at the right of the code.
