@@ -10,7 +10,7 @@ use crate::{
     faults::{Faults, Rule},
     model::{Model, done},
     options::Client,
-    random::Random,
+    pages,
     wire::{Reply, Request},
 };
 
@@ -60,11 +60,14 @@ enum OneOrMore {
 /// The longest step of the clock: a century.
 const LONGEST_STEP: f64 = 3.2e9;
 
-pub(crate) fn handle(model: &mut Model, request: &Request, _random: &mut Random) -> Reply {
+pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str) -> Reply {
     // A page of another site must not drive the emulator of a person who visits it: its browser sends `Origin`,
     // and could only send JSON with a permission that is never given.
     if is_cross_site(request) {
         return failure(403, "requests from other sites are not taken");
+    }
+    if let Some(part) = pages::part(model, request, origin) {
+        return part;
     }
     answer(model, request).unwrap_or_else(|reply| reply)
 }

@@ -96,6 +96,12 @@ impl Log {
         (first..).zip(&self.entries).map(|(number, raw)| raw.masked(number)).collect::<Vec<_>>().into_iter()
     }
 
+    /// The last `count`, newest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<LogEntry> {
+        let numbers = (1..=self.seen).rev();
+        numbers.zip(self.entries.iter().rev().take(count)).map(|(number, raw)| raw.masked(number)).collect()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
     }

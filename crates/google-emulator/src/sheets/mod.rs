@@ -3,7 +3,7 @@
 //! The order of checks is Google's where it is known: path and verb, credentials, scope, API enabled, quota, body,
 //! existence, meaning (docs/google.md 6).
 
-mod a1;
+pub(crate) mod a1;
 mod batch;
 mod cell;
 mod entry;
