@@ -43,7 +43,9 @@ pub struct Pending {
     /// How long the next poll had to wait.
     next_poll_in: Duration,
     pace: Pace,
-    /// A poll was under way, or an answer was lost: the code may be used up.
+    /// A poll was under way: its answer is lost.
+    in_flight: bool,
+    /// An answer was lost before.
     unsure: bool,
     sealed_at: Stamp,
 }
@@ -101,7 +103,6 @@ impl Pending {
             "no" => Some(false),
             _ => None,
         };
-        let unsure = yes("in_flight")? | yes("answer_lost")?;
         Some(Self {
             client_id: members.text(&["client_id"])?.to_owned(),
             token_endpoint: Url::parse(members.text(&["token_endpoint"])?).ok()?,
@@ -113,7 +114,8 @@ impl Pending {
             remaining: duration(members, "remaining_ms")?,
             next_poll_in: duration(members, "next_poll_in_ms")?,
             pace,
-            unsure,
+            in_flight: yes("in_flight")?,
+            unsure: yes("answer_lost")?,
             sealed_at: Stamp {
                 mono: Mono::new(duration(members, "mono_ms")?),
                 boot_id: members.text(&["boot_id"]).map(str::to_owned),
@@ -152,10 +154,17 @@ impl Pending {
         now.since(&self.sealed_at).unwrap_or_default()
     }
 
-    /// What it ends with, if the code died so long ago that no poll is worth while.
+    /// What it ends with, if the code died so long ago that no poll is worth while, or if the poll under way was the
+    /// last one: a second last one at each restart would have no end.
     pub(crate) fn ended(&self, now: &Stamp) -> Option<SignInError> {
         let dead = self.passed(now) > self.remaining.saturating_add(self.pace.least());
-        dead.then_some(SignInError::Expired { approval_may_be_lost: self.unsure })
+        let was_the_last = self.in_flight && self.remaining.is_zero();
+        (dead || was_the_last).then_some(SignInError::Expired { approval_may_be_lost: self.may_be_used() })
+    }
+
+    /// Whether the code may be used up by a poll whose answer nobody saw.
+    fn may_be_used(&self) -> bool {
+        self.in_flight || self.unsure
     }
 
     /// The grant as of `now`, if it is this client's.
@@ -171,6 +180,7 @@ impl Pending {
         }
         let passed = self.passed(now);
         let deadline = now.mono + self.remaining.saturating_sub(passed);
+        let unsure = self.may_be_used();
         Ok(Grant {
             code: self.code,
             prompt: Prompt {
@@ -185,7 +195,7 @@ impl Pending {
             pace: self.pace,
             next_poll: now.mono + self.next_poll_in.saturating_sub(passed),
             in_flight: None,
-            unsure: self.unsure,
+            unsure,
             shown: false,
         })
     }

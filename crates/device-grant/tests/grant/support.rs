@@ -1,60 +1,58 @@
 //! The tests' vocabulary: a person's day with a device, in virtual time.
-#![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(missing_docs, unreachable_pub)]
 
 use std::time::Duration;
 
-use device_grant::*;
+pub(crate) use device_grant::*;
 
-pub const DEVICE_ANSWER: &str = r#"{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"WDJB-MJHT",
+pub(crate) const DEVICE_ANSWER: &str = r#"{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"WDJB-MJHT",
     "verification_uri":"https://example.com/device","expires_in":1800,"interval":5}"#;
-pub const PENDING: (u16, &str) = (400, r#"{"error":"authorization_pending"}"#);
-pub const SLOW_DOWN: (u16, &str) = (400, r#"{"error":"slow_down"}"#);
-pub const TOKENS: (u16, &str) =
+pub(crate) const PENDING: (u16, &str) = (400, r#"{"error":"authorization_pending"}"#);
+pub(crate) const SLOW_DOWN: (u16, &str) = (400, r#"{"error":"slow_down"}"#);
+pub(crate) const TOKENS: (u16, &str) =
     (200, r#"{"access_token":"at-1","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-1"}"#);
 
-pub fn secs(s: u64) -> Duration {
+pub(crate) fn secs(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
-pub fn at(s: f64) -> Mono {
+pub(crate) fn at(s: f64) -> Mono {
     Mono::new(Duration::from_secs_f64(s))
 }
 
-pub fn endpoints() -> Endpoints {
+pub(crate) fn endpoints() -> Endpoints {
     Endpoints::new("https://as.example/device", "https://as.example/token", Some("https://as.example/revoke")).unwrap()
 }
 
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     client_of(Dialect::RFC)
 }
 
-pub fn client_of(dialect: Dialect) -> Client {
+pub(crate) fn client_of(dialect: Dialect) -> Client {
     Client::new(Provider { endpoints: endpoints(), dialect }, "gadget", ClientAuth::None).unwrap()
 }
 
-pub fn secret(text: &str) -> ClientSecret {
+pub(crate) fn secret(text: &str) -> ClientSecret {
     ClientSecret::parse(text.into()).unwrap()
 }
 
-pub fn scopes(list: &str) -> Scopes {
+pub(crate) fn scopes(list: &str) -> Scopes {
     Scopes::parse(list.split_whitespace()).unwrap()
 }
 
-pub fn answer(status: u16, body: &str) -> Reply<'_> {
+pub(crate) fn answer(status: u16, body: &str) -> Reply<'_> {
     Reply::Answer(Answer::bare(status, body.as_bytes()))
 }
 
-pub fn body(request: &Request) -> String {
+pub(crate) fn body(request: &Request) -> String {
     String::from_utf8(request.body.to_vec()).unwrap()
 }
 
-pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
 }
 
 /// The decoded parameters of a form body.
-pub fn form(request: &Request) -> Vec<(String, String)> {
+pub(crate) fn form(request: &Request) -> Vec<(String, String)> {
     fn decode(text: &str) -> String {
         let mut bytes = Vec::new();
         let mut rest = text.bytes();
@@ -75,13 +73,13 @@ pub fn form(request: &Request) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (decode(name), decode(value))).collect()
 }
 
-pub fn parameter(request: &Request, name: &str) -> Option<String> {
+pub(crate) fn parameter(request: &Request, name: &str) -> Option<String> {
     form(request).into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
 }
 
 /// What the machine wants once time has passed.
 #[derive(Debug)]
-pub enum Wish {
+pub(crate) enum Wish {
     Send(Request),
     Done(Box<Tokens>),
     DoneLate(Box<Tokens>),
@@ -89,21 +87,21 @@ pub enum Wish {
 }
 
 impl Wish {
-    pub fn request(self) -> Request {
+    pub(crate) fn request(self) -> Request {
         match self {
             Self::Send(request) => request,
             other => panic!("wanted a request, got {other:?}"),
         }
     }
 
-    pub fn tokens(self) -> Box<Tokens> {
+    pub(crate) fn tokens(self) -> Box<Tokens> {
         match self {
             Self::Done(tokens) => tokens,
             other => panic!("wanted tokens, got {other:?}"),
         }
     }
 
-    pub fn error(self) -> SignInError {
+    pub(crate) fn error(self) -> SignInError {
         match self {
             Self::Failed(error) => error,
             other => panic!("wanted an error, got {other:?}"),
@@ -112,32 +110,32 @@ impl Wish {
 }
 
 /// A device in virtual time.
-pub struct Device<'c> {
-    pub machine: SignIn<'c>,
-    pub now: Duration,
-    pub prompts: Vec<Prompt>,
+pub(crate) struct Device<'c> {
+    pub(crate) machine: SignIn<'c>,
+    pub(crate) now: Duration,
+    pub(crate) prompts: Vec<Prompt>,
     /// When each request left.
-    pub sent: Vec<Duration>,
+    pub(crate) sent: Vec<Duration>,
     /// When each answer came, or was given up.
-    pub answered: Vec<Duration>,
-    pub latency: Duration,
+    pub(crate) answered: Vec<Duration>,
+    pub(crate) latency: Duration,
 }
 
 impl<'c> Device<'c> {
-    pub fn new(client: &'c Client) -> Self {
+    pub(crate) fn new(client: &'c Client) -> Self {
         Self::asking(client, Ask::default())
     }
 
-    pub fn asking(client: &'c Client, ask: Ask) -> Self {
+    pub(crate) fn asking(client: &'c Client, ask: Ask) -> Self {
         Self::going_on(SignIn::start(client, ask, Mono::default()), Duration::ZERO)
     }
 
-    pub fn going_on(machine: SignIn<'c>, now: Duration) -> Self {
+    pub(crate) fn going_on(machine: SignIn<'c>, now: Duration) -> Self {
         Self { machine, now, prompts: vec![], sent: vec![], answered: vec![], latency: Duration::ZERO }
     }
 
     /// A device that shows the usual code.
-    pub fn with_code(client: &'c Client) -> Self {
+    pub(crate) fn with_code(client: &'c Client) -> Self {
         let mut device = Self::new(client);
         device.next().request();
         device.answer((200, DEVICE_ANSWER));
@@ -145,7 +143,7 @@ impl<'c> Device<'c> {
     }
 
     /// Lets time pass until something has to be sent, or it is over.
-    pub fn next(&mut self) -> Wish {
+    pub(crate) fn next(&mut self) -> Wish {
         loop {
             match self.machine.next(Mono::new(self.now)) {
                 Step::Show(prompt) => self.prompts.push(prompt),
@@ -162,38 +160,38 @@ impl<'c> Device<'c> {
         }
     }
 
-    pub fn reply(&mut self, reply: Reply<'_>) {
+    pub(crate) fn reply(&mut self, reply: Reply<'_>) {
         self.answered.push(self.now);
         self.machine.reply(reply, Mono::new(self.now));
     }
 
-    pub fn answer(&mut self, (status, body): (u16, &str)) {
+    pub(crate) fn answer(&mut self, (status, body): (u16, &str)) {
         self.reply(answer(status, body));
     }
 
-    pub fn lose(&mut self, lost: Lost) {
+    pub(crate) fn lose(&mut self, lost: Lost) {
         self.reply(Reply::Lost(lost));
     }
 
     /// Polls once and answers.
-    pub fn poll(&mut self, said: (u16, &str)) -> &mut Self {
+    pub(crate) fn poll(&mut self, said: (u16, &str)) -> &mut Self {
         self.next().request();
         self.answer(said);
         self
     }
 
-    pub fn lose_poll(&mut self, lost: Lost) -> &mut Self {
+    pub(crate) fn lose_poll(&mut self, lost: Lost) -> &mut Self {
         self.next().request();
         self.lose(lost);
         self
     }
 
     /// Waits between an answer and the next request, in seconds; the first is the wait for the first poll.
-    pub fn gaps(&self) -> Vec<f64> {
+    pub(crate) fn gaps(&self) -> Vec<f64> {
         self.answered.iter().zip(self.sent.iter().skip(1)).map(|(a, s)| (*s - *a).as_secs_f64()).collect()
     }
 
-    pub fn stamp(&self) -> Stamp {
+    pub(crate) fn stamp(&self) -> Stamp {
         Stamp { mono: Mono::new(self.now), boot_id: Some("boot-1".into()), unix_ms: None }
     }
 }
