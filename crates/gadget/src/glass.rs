@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rowkeeper_panel::{Geometry, Look, Screen, next_change, png, render, terminal};
+use rowkeeper_panel::terminal::{self, Charset, Colour, Style};
+use rowkeeper_panel::{Geometry, Look, Screen, next_change, png, render};
 
 /// Something that a screen can be put on.
 pub trait Glass: Send {
@@ -59,4 +60,71 @@ impl Glass for Picture {
     fn next_change(&self, screen: &Screen, elapsed: Duration) -> Option<Duration> {
         next_change(screen, Self::GEOMETRY, elapsed).map(|at| at.max(elapsed + Duration::from_secs(1)))
     }
+}
+
+/// Text on stderr.
+pub(crate) struct Terminal {
+    /// Painted over in place; `None` when stderr is not a terminal: then each screen is written once.
+    live: Option<Painted>,
+    style: Style,
+    last: String,
+}
+
+/// How many lines the last painting took.
+struct Painted {
+    lines: usize,
+}
+
+impl Terminal {
+    pub(crate) fn on_stderr() -> Self {
+        let live = io::stderr().is_terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = if live && !dumb && std::env::var_os("NO_COLOR").is_none() { Colour::Ansi } else { Colour::Never };
+        let (columns, rows) = if live { size() } else { (80, None) };
+        let style = Style { columns, rows, charset: charset(), colour };
+        Self { live: (live && !dumb).then_some(Painted { lines: 0 }), style, last: String::new() }
+    }
+}
+
+impl Glass for Terminal {
+    fn flush(&mut self, screen: &Screen, elapsed: Duration) -> io::Result<()> {
+        let text = terminal::paint(screen, &self.style, elapsed);
+        if text == self.last {
+            return Ok(());
+        }
+        let mut err = io::stderr().lock();
+        match &mut self.live {
+            Some(painted) => {
+                // Up over the last painting, and away with it (ECMA-48: CUU, ED).
+                if painted.lines > 0 {
+                    write!(err, "\x1b[{}A\x1b[J", painted.lines)?;
+                }
+                err.write_all(text.as_bytes())?;
+                painted.lines = text.lines().count();
+            }
+            None => err.write_all(text.as_bytes())?,
+        }
+        err.flush()?;
+        self.last = text;
+        Ok(())
+    }
+
+    fn next_change(&self, screen: &Screen, elapsed: Duration) -> Option<Duration> {
+        self.live.as_ref().and_then(|_| terminal::next_change(screen, &self.style, elapsed))
+    }
+}
+
+fn size() -> (u16, Option<u16>) {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    let given = |cells: u16| Some(cells).filter(|cells| *cells > 0);
+    (size.and_then(|size| given(size.ws_col)).unwrap_or(80), size.and_then(|size| given(size.ws_row)))
+}
+
+/// Blocks and half blocks only where the locale promises UTF-8.
+fn charset() -> Charset {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let utf8 =
+        locale.is_some_and(|value| value.to_string_lossy().to_ascii_lowercase().replace('-', "").contains("utf8"));
+    if utf8 { Charset::Unicode } else { Charset::Ascii }
 }

@@ -92,11 +92,14 @@ mod tests {
             (GrantState::Misconfigured, "Configuration"),
             (GrantState::NeverSignedIn, "Not signed in"),
         ] {
-            let Screen::Attention { title: shown, advice } = screen(&status(state, Some("because")), NOW) else { panic!() };
+            let Screen::Attention { title: shown, advice } = screen(&status(state, Some("because")), NOW) else {
+                panic!()
+            };
             assert_eq!((shown.as_str(), advice.as_str()), (title, "because"));
         }
         let mut blocked = status(GrantState::SignedIn, None);
-        blocked.delivery = Delivery { state: DeliveryState::Blocked, next_try_at: None, last_error: Some("gone".into()) };
+        blocked.delivery =
+            Delivery { state: DeliveryState::Blocked, next_try_at: None, last_error: Some("gone".into()) };
         assert!(matches!(screen(&blocked, NOW), Screen::Attention { advice, .. } if advice == "gone"));
     }
 }

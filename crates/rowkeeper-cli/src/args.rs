@@ -8,9 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Sign a device in once; it keeps rows in your Google Sheet for years. Every row once, none lost.
 #[derive(Debug, Parser)]
 #[command(name = "rowkeeper", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed for good or a record was refused, 2 wrong usage or configuration,\n\
-    3 a person must sign in, 75 try again later.\n\nNew here? `rowkeeper demo` shows the whole story on this machine, without an account.")]
-pub struct Cli {
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed for good or a record was refused, 2 wrong usage or configuration,\n\
+    3 a person must sign in, 75 try again later.\n\nNew here? `rowkeeper demo` shows the whole story on this machine, without an account."
+)]
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -18,7 +20,7 @@ pub struct Cli {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct Global {
+pub(crate) struct Global {
     /// The configuration file (else $ROWKEEPER_CONFIG, ./rowkeeper.toml, ~/.config/rowkeeper/…, /etc/rowkeeper/…)
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -37,7 +39,7 @@ pub struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// The whole story on this machine, no account: emulator, device and sheet, in a temporary state
     #[cfg(feature = "emulator")]
     Demo(Demo),
@@ -69,7 +71,7 @@ pub enum Command {
 }
 
 #[derive(Args, Debug)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// You type the code yourself, in a browser; the emulator and the sheet stay up until Ctrl-C
     #[arg(long)]
     pub by_hand: bool,
@@ -79,7 +81,7 @@ pub struct Demo {
 }
 
 #[derive(Args, Debug)]
-pub struct Emulator {
+pub(crate) struct Emulator {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8085")]
     pub listen: String,
@@ -92,13 +94,10 @@ pub struct Emulator {
     /// Google's write quota for one person
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub writes_per_minute: u32,
-    /// Serve https with a certificate made for the purpose
-    #[arg(long)]
-    pub tls: bool,
 }
 
 #[derive(Args, Debug)]
-pub struct Init {
+pub(crate) struct Init {
     /// Write here; default: --config, else ./rowkeeper.toml
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -129,7 +128,7 @@ pub struct Init {
 }
 
 #[derive(Args, Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// The table (a tab); default: the first in the configuration
     #[arg(long, value_name = "T")]
     pub table: Option<String>,
@@ -148,7 +147,7 @@ pub struct Record {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// One JSON object a line; _id, _table and _at are reserved
     Jsonl,
     /// A header line, then one record a line
@@ -156,45 +155,45 @@ pub enum Format {
 }
 
 #[derive(Args, Debug)]
-pub struct Deliver {
+pub(crate) struct Deliver {
     /// How long to go on trying
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub limit: Duration,
 }
 
 #[derive(Args, Debug)]
-pub struct Queue {
+pub(crate) struct Queue {
     #[command(subcommand)]
     pub command: QueueCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum QueueCommand {
+pub(crate) enum QueueCommand {
     /// List what waits and what was set aside, oldest first
     List,
 }
 
 #[derive(Args, Debug)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     #[command(subcommand)]
     pub command: SheetCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum SheetCommand {
+pub(crate) enum SheetCommand {
     /// Where the rows go
     Show,
 }
 
 #[derive(Args, Debug)]
-pub struct Token {
+pub(crate) struct Token {
     /// Refresh first if the token lives shorter than this
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub min_validity: Duration,
 }
 
 #[derive(Args, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// GET, POST, …
     #[arg(value_name = "METHOD")]
     pub method: String,
@@ -211,7 +210,8 @@ pub struct Call {
 
 /// `30s`, `5m`, `1h 30m`, `500ms`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let signed: rowkeeper::SignedDuration = text.parse().map_err(|_| "write a time such as 30s, 5m or 2h".to_owned())?;
+    let signed: rowkeeper::SignedDuration =
+        text.parse().map_err(|_| "write a time such as 30s, 5m or 2h".to_owned())?;
     Duration::try_from(signed).map_err(|_| "it must not be negative".to_owned())
 }
 

@@ -33,13 +33,13 @@ impl From<Exit> for ExitCode {
 
 /// An error with the exit code it leads to.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub exit: Exit,
     error: Box<dyn Error>,
 }
 
 impl Failure {
-    pub fn new(exit: Exit, error: impl Into<Box<dyn Error>>) -> Self {
+    pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error>>) -> Self {
         Self { exit, error: error.into() }
     }
 }

@@ -1,15 +1,58 @@
-//! Under construction.
+//! Sign a device in once; it keeps rows in your Google Sheet for years. Every row once, none lost.
+//!
+//! ```no_run
+//! use rowkeeper::config::{Config, Places};
+//! use rowkeeper::record::Record;
+//! use rowkeeper::Device;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::open(Config::load(&Places::default())?)?;
+//! let record = Record::from_words(["temperature=21.5", "door=open"], None)?;
+//! let accepted = device.recorder().record(record)?; // survives a power cut from here on
+//! println!("kept as {}", accepted.id);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Device`] is a configuration, an outbox and a sign-in. Its handles may be used from any thread, and any number of
+//! processes may share one state directory: the outbox is SQLite, the grant is replaced whole, one process at a time
+//! refreshes and one at a time delivers. [`Device::run`] is the daemon's loop, [`Device::deliver`] sends what waits.
+//!
+//! # In here
+//!
+//! Configuration, HTTP, clocks, the grant store, the session, the outbox, delivery. Blocking, on plain threads, without
+//! an async runtime; waits end at a [`clock::Stop`].
+//!
+//! # Not in here
+//!
+//! Argument parsing, printing and screens; the rules of the grant (`device-grant`) and of delivery (`sheet-courier`),
+//! which are pure; sockets that others may speak to.
 
 pub mod clock;
 pub mod config;
+pub mod delivery;
+mod device;
 mod durable;
 pub mod grant_store;
 pub mod http;
 pub mod outbox;
 pub mod record;
+mod recorder;
 pub mod session;
 pub mod status;
 mod url;
 
+pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError};
 pub use jiff::SignedDuration;
-pub mod delivery;
+pub use recorder::{RecordError, Recorder};
+pub use url::is_loopback;
+
+/// The machine's time zone, where it has a name such as `Europe/Vienna`.
+pub fn system_timezone() -> Option<String> {
+    jiff::tz::TimeZone::system().iana_name().map(str::to_owned)
+}
+
+/// 64 random bits from the system; `None` where it has none to give.
+pub fn random_u64() -> Option<u64> {
+    getrandom::u64().ok()
+}

@@ -47,8 +47,8 @@ pub const TEXT_LIMIT: usize = 50_000;
 /// Far above a sensible row and below what one call may carry, so that every accepted row can be sent.
 pub const RECORD_LIMIT_BYTES: usize = 1 << 20;
 
-/// Column headers that are ours.
-pub const OURS: [&str; 3] = ["rowkeeper id", "time", "device"];
+/// Column headers that are ours, besides the reserved keys.
+pub const OURS: [&str; 2] = ["time", "device"];
 
 /// A record that is not kept, and why. Nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub enum Refused {
     Nested(String),
     /// Not JSON, or not a JSON object.
     NotJson(String),
+    /// Not CSV: the quotes do not match, or it is not UTF-8.
+    NotCsv(String),
     /// `_at` or `--at` is not an RFC 3339 time with an offset.
     NotATime(String),
     /// An id that is empty, too long or not printable.
@@ -103,6 +105,7 @@ impl fmt::Display for Refused {
             Self::Type { key, wanted } => write!(f, "\"{}\" must be {wanted}", shown(key)),
             Self::Nested(key) => write!(f, "\"{}\" is a list or an object; a cell holds one value", shown(key)),
             Self::NotJson(why) => write!(f, "not a JSON object: {}", shown(why)),
+            Self::NotCsv(why) => write!(f, "not CSV: {}", shown(why)),
             Self::NotATime(text) => {
                 write!(f, "\"{}\" is not a time with an offset, such as 2026-11-22T18:30:00+01:00", shown(text))
             }
@@ -132,12 +135,13 @@ impl Record {
     /// # Errors
     /// [`Refused`] says which field cannot be kept.
     pub fn from_csv<'w>(
-        header: impl ExactSizeIterator<Item = &'w str>,
-        fields: impl ExactSizeIterator<Item = &'w str>,
+        header: impl Iterator<Item = &'w str> + Clone,
+        fields: impl Iterator<Item = &'w str> + Clone,
         table: Option<&Table>,
     ) -> Result<Self, Refused> {
-        if fields.len() > header.len() {
-            return Err(Refused::TooManyFields(header.len()));
+        let columns = header.clone().count();
+        if fields.clone().count() > columns {
+            return Err(Refused::TooManyFields(columns));
         }
         Self::from_texts(header.zip(fields).map(Ok), table)
     }

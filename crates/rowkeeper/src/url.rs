@@ -3,7 +3,7 @@
 /// Whether `url` is plain http to this machine: `localhost`, `127.0.0.0/8` or `[::1]`, any port.
 ///
 /// Strict on purpose: user information before the host, other schemes and look-alikes (`127.evil.example`) are not.
-pub(crate) fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return false };
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
     let host = match authority.strip_prefix('[') {
@@ -17,18 +17,6 @@ pub(crate) fn is_loopback(url: &str) -> bool {
 /// What may follow a host: nothing, or a colon and digits.
 fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
-}
-
-/// `text` as one path segment or query value (RFC 3986 section 2.3: all but the unreserved characters are escaped).
-pub(crate) fn escape(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => _ = write!(out, "%{byte:02X}"),
-        }
-        out
-    })
 }
 
 #[cfg(test)]
@@ -53,10 +41,5 @@ mod tests {
         ] {
             assert!(!is_loopback(url), "{url}");
         }
-    }
-
-    #[test]
-    fn escapes_all_but_the_unreserved() {
-        assert_eq!(escape("a b'/é~"), "a%20b%27%2F%C3%A9~");
     }
 }

@@ -112,7 +112,7 @@ pub struct Delivery {
     /// Made from the disk; thrown away when the disk and it may differ.
     courier: Option<Courier>,
     last_status: Status,
-    prepare: fn(Courier) -> Courier,
+    prepare: Box<dyn Fn(Courier) -> Courier + Send>,
     _lock: DeliveryLock,
 }
 
@@ -124,7 +124,7 @@ impl Delivery {
             settings,
             courier: None,
             last_status: Status::default(),
-            prepare: |courier| courier,
+            prepare: Box::new(|courier| courier),
             _lock: lock,
         }
     }
@@ -132,8 +132,8 @@ impl Delivery {
     /// For simulations that leave out a rule.
     #[doc(hidden)]
     #[must_use]
-    pub fn with_courier(mut self, prepare: fn(Courier) -> Courier) -> Self {
-        self.prepare = prepare;
+    pub fn with_courier(mut self, prepare: impl Fn(Courier) -> Courier + Send + 'static) -> Self {
+        self.prepare = Box::new(prepare);
         self
     }
 

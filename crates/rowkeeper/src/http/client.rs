@@ -1,6 +1,7 @@
 //! The real HTTP client: ureq, told to make exactly one attempt.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -22,7 +23,12 @@ const IDLE_LIMIT: Duration = Duration::from_secs(25);
 /// One attempt a call, no redirect followed, connections kept idle for less than 30 seconds, proxies by the usual
 /// variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), TLS by rustls with Mozilla's roots built in, or those of
 /// `ca_file`, or of `$SSL_CERT_FILE`.
-pub struct Client(Agent);
+///
+/// Roots that nobody named are loaded with the first request: a program that only records needs none.
+pub struct Client {
+    ca_file: Option<PathBuf>,
+    agent: OnceLock<Agent>,
+}
 
 /// The client could not be made.
 #[derive(Debug)]
@@ -59,7 +65,20 @@ impl Client {
     /// # Errors
     /// When the file that was named cannot be used.
     pub fn new(ca_file: Option<PathBuf>) -> Result<Self, ClientError> {
-        let roots = match ca_file.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from)) {
+        let client = Self { ca_file, agent: OnceLock::new() };
+        // What the configuration names must be good now; the environment's file is met with the first request.
+        if client.ca_file.is_some() {
+            client.agent()?;
+        }
+        Ok(client)
+    }
+
+    fn agent(&self) -> Result<&Agent, ClientError> {
+        if let Some(agent) = self.agent.get() {
+            return Ok(agent);
+        }
+        let file = self.ca_file.clone().or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+        let roots = match file {
             Some(path) => RootCerts::new_with_certs(&certificates(path)?),
             None => RootCerts::WebPki,
         };
@@ -72,7 +91,7 @@ impl Client {
             .user_agent(concat!("rowkeeper/", env!("CARGO_PKG_VERSION")))
             .allow_non_standard_methods(true)
             .build();
-        Ok(Self(Agent::with_parts(config, connector(), Names::default())))
+        Ok(self.agent.get_or_init(|| Agent::with_parts(config, connector(), Names::default())))
     }
 }
 
@@ -82,6 +101,10 @@ impl Http for Client {
             let why = format!("{} is neither https nor on this machine", origin(&request.url));
             return Err(Lost::NotSent(NotSent::Refused(why)));
         }
+        let agent = self.agent().map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Lost::NotSent(NotSent::Refused(format!("{error}{cause}")))
+        })?;
         let mut builder = http::Request::builder().method(request.method.as_str()).uri(&request.url);
         for (name, value) in &request.headers {
             builder = builder.header(name, value.as_str());
@@ -89,29 +112,26 @@ impl Http for Client {
         let refused = |error: http::Error| Lost::NotSent(NotSent::Refused(error.to_string()));
         // A body-less GET must stay one: ureq would send `Content-Length: 0` for an empty body.
         let answer = if request.body.is_empty() && matches!(request.method.as_str(), "GET" | "HEAD") {
-            self.run(builder.body(()).map_err(refused)?, timeouts)
+            run(agent, builder.body(()).map_err(refused)?, timeouts)
         } else {
-            self.run(builder.body(request.body.as_slice()).map_err(refused)?, timeouts)
+            run(agent, builder.body(request.body.as_slice()).map_err(refused)?, timeouts)
         };
         answer.and_then(read).map_err(|error| lost(&error))
     }
 }
 
-impl Client {
-    fn run(
-        &self,
-        request: http::Request<impl ureq::AsSendBody>,
-        timeouts: &Timeouts,
-    ) -> Result<http::Response<ureq::Body>, Error> {
-        let request = self
-            .0
-            .configure_request(request)
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_resolve(Some(timeouts.connect))
-            .timeout_global(Some(timeouts.total))
-            .build();
-        self.0.run(request)
-    }
+fn run(
+    agent: &Agent,
+    request: http::Request<impl ureq::AsSendBody>,
+    timeouts: &Timeouts,
+) -> Result<http::Response<ureq::Body>, Error> {
+    let request = agent
+        .configure_request(request)
+        .timeout_connect(Some(timeouts.connect))
+        .timeout_resolve(Some(timeouts.connect))
+        .timeout_global(Some(timeouts.total))
+        .build();
+    agent.run(request)
 }
 
 fn read(mut answer: http::Response<ureq::Body>) -> Result<Response, Error> {

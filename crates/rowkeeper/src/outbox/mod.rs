@@ -172,6 +172,16 @@ impl Outbox {
         Ok(self.connection().query_row("PRAGMA data_version", (), |row| row.get(0))?)
     }
 
+    /// A whole copy in a new file: what a careless backup makes. For simulations; a copy that delivers is a twin.
+    ///
+    /// # Errors
+    /// The file is there already, or cannot be written.
+    #[doc(hidden)]
+    pub fn copy_to(&self, path: &Path) -> Result<(), DiskError> {
+        self.connection().execute("VACUUM INTO ?1", (path.to_string_lossy(),))?;
+        Ok(())
+    }
+
     fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic in another thread left at most an open transaction, which SQLite has rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
@@ -307,6 +317,25 @@ pub enum DiskError {
     Failed,
     /// Something in the file is not what we wrote.
     NotOurs(&'static str),
+}
+
+impl OpenError {
+    /// Whether it may work later without anybody doing anything: the disk is full, failing, or busy.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::File { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DiskFull
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                )
+            ),
+            Self::Newer { .. } | Self::Damaged(_) | Self::NoRandomness => false,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for OpenError {

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use device_grant::{AccessToken, Backoff, Client, Pending, Stamp};
 
-pub(crate) use call::API_TIMEOUTS;
 pub use call::{AttemptError, CallError, Settle};
 pub use provider::ProviderError;
 pub use sign_in::{Account, Asked, SignInError, SignInEvent};
@@ -25,7 +24,7 @@ pub use sign_out::{SignOutError, SignedOut};
 pub use token::{Bearer, TokenError};
 
 use crate::clock::{Clock, Mono};
-use crate::config::Provider;
+use crate::config::{Config, Provider};
 use crate::grant_store::{GrantStore, Loaded, Locked, ProviderId, StoreError, Stored};
 use crate::http::{Http, Lost, NotSent, Request, Timeouts};
 use crate::status::{Code, Grant, GrantState, When};
@@ -38,7 +37,7 @@ const PROVIDER_TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(10),
 pub struct Session(Arc<Inner>);
 
 struct Inner {
-    provider: Option<Provider>,
+    config: Arc<Config>,
     store: GrantStore,
     /// Where a discovered provider's document is kept.
     discovered: PathBuf,
@@ -55,17 +54,12 @@ struct RefreshPause {
 }
 
 impl Session {
-    pub(crate) fn new(
-        provider: Option<Provider>,
-        state_dir: &std::path::Path,
-        http: Arc<dyn Http>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(config: Arc<Config>, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
         let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(300));
         Self(Arc::new(Inner {
-            provider,
-            store: GrantStore::new(state_dir),
-            discovered: state_dir.join("discovery.json"),
+            store: GrantStore::new(&config.state_dir),
+            discovered: config.state_dir.join("discovery.json"),
+            config,
             http,
             clock,
             client: OnceLock::new(),
@@ -80,11 +74,15 @@ impl Session {
 }
 
 impl Inner {
+    fn provider(&self) -> Option<&Provider> {
+        self.config.provider.as_ref()
+    }
+
     fn status(&self) -> Grant {
         let mut grant = Grant {
             state: GrantState::NeverSignedIn,
             reason: None,
-            provider: self.provider.as_ref().map(|provider| provider.preset.clone()),
+            provider: self.provider().map(|provider| provider.preset.clone()),
             account: None,
             scopes: Vec::new(),
             expires_at: None,
@@ -140,7 +138,7 @@ impl Inner {
 
     /// The provider and client that the configuration names, where that is known without asking the network.
     fn identity(&self) -> Option<ProviderId> {
-        let provider = self.provider.as_ref()?;
+        let provider = self.provider()?;
         let token_endpoint = match self.client.get() {
             Some(client) => client.provider().endpoints.token().to_string(),
             None => self.known_provider()?.endpoints.token().to_string(),
@@ -159,10 +157,10 @@ impl Inner {
     /// It belongs to another provider or client, or the disk does not answer.
     fn stored(&self, locked: &Locked<'_>, client: &Client) -> Result<Stored, AccessError> {
         let configured = ProviderId {
-            name: self.provider.as_ref().map_or_else(String::new, |provider| provider.preset.clone()),
+            name: self.provider().map_or_else(String::new, |provider| provider.preset.clone()),
             token_endpoint: client.provider().endpoints.token().to_string(),
             client_id: client.id().to_owned(),
-            emulator: self.provider.as_ref().is_some_and(|provider| provider.emulator.is_some()),
+            emulator: self.provider().is_some_and(|provider| provider.emulator.is_some()),
         };
         let mut stored = match locked.load() {
             Ok(Loaded::Nothing) => Stored::new(configured.clone()),
@@ -176,7 +174,7 @@ impl Inner {
             Err(error) => return Err(error.into()),
         };
         if !stored.provider.fits(&configured) {
-            return Err(AccessError::Foreign(Foreign { stored: stored.provider, configured }));
+            return Err(AccessError::Foreign(Box::new(Foreign { stored: stored.provider, configured })));
         }
         // An emulator may have moved to another port.
         stored.provider = configured;
@@ -232,7 +230,7 @@ fn machine_time(mono: Mono) -> device_grant::Mono {
 }
 
 /// Random bits for jitter. Without the system's randomness the middle is as good as any.
-fn jitter() -> u32 {
+pub(crate) fn jitter() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
 
@@ -242,7 +240,7 @@ pub enum AccessError {
     /// See [`StoreError`].
     Store(StoreError),
     /// State made with one provider and client is never used with another.
-    Foreign(Foreign),
+    Foreign(Box<Foreign>),
     /// See [`ProviderError`].
     Provider(ProviderError),
 }

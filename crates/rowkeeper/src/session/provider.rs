@@ -45,7 +45,7 @@ impl Inner {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let provider = self.provider.as_ref().ok_or(ProviderError::None)?;
+        let provider = self.provider().ok_or(ProviderError::None)?;
         let machine = match self.known_provider() {
             Some(machine) => machine,
             None => self.discover(provider)?,
@@ -58,7 +58,7 @@ impl Inner {
 
     /// What to ask for: the configured scopes, else the preset's.
     pub(super) fn scopes(&self, client: &Client) -> Result<Scopes, ProviderError> {
-        match self.provider.as_ref().and_then(|provider| provider.scopes.as_ref()) {
+        match self.provider().and_then(|provider| provider.scopes.as_ref()) {
             Some(scopes) => Scopes::parse(scopes).map_err(|error| ProviderError::Unusable(format!("scopes: {error}"))),
             None => Ok(client.provider().default_scopes()),
         }
@@ -66,7 +66,7 @@ impl Inner {
 
     /// The provider as far as it is known without the network: explicit endpoints, a preset, or a kept discovery.
     pub(super) fn known_provider(&self) -> Option<Machine> {
-        let provider = self.provider.as_ref()?;
+        let provider = self.provider()?;
         if let (Some(device), Some(token)) = (&provider.device_authorization_endpoint, &provider.token_endpoint) {
             let endpoints = Endpoints::new(device, token, provider.revocation_endpoint.as_deref()).ok()?;
             return Some(Machine { endpoints, dialect: dialect(&provider.preset)? });

@@ -126,7 +126,11 @@ impl Session {
         loop {
             let turn = self.turn(client, &mut asking, &mut shown, on)?;
             match turn {
-                Turn::SignedIn(account) => return Ok(account),
+                Turn::SignedIn(account) => {
+                    // A daemon that waits for this need not find out by looking.
+                    crate::delivery::ring(&self.0.config.state_dir);
+                    return Ok(account);
+                }
                 Turn::WaitUntil(time) => {
                     if self.0.clock.wait(time, stop) == Woke::Stopped {
                         return Err(SignInError::Stopped);
@@ -235,7 +239,7 @@ impl Session {
 
     fn ask(&self, client: &Client) -> Result<Ask, SignInError> {
         let ask = Ask::new(self.0.scopes(client)?);
-        let extra = self.0.provider.iter().flat_map(|provider| &provider.extra);
+        let extra = self.0.provider().into_iter().flat_map(|provider| &provider.extra);
         Ok(extra.fold(ask, |ask, (name, value)| ask.with(name.as_str(), value.as_str())))
     }
 

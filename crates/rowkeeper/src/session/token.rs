@@ -121,7 +121,8 @@ impl Inner {
         // The address is checked where it matters, before a refresh token is sent; an API's token is checked here too,
         // so that one provider's never goes to another's API.
         if let Some(configured) = self.identity().filter(|id| !stored.provider.fits(id)) {
-            return Err(AccessError::Foreign(super::Foreign { stored: stored.provider, configured }).into());
+            let foreign = super::Foreign { stored: stored.provider, configured };
+            return Err(AccessError::Foreign(Box::new(foreign)).into());
         }
         let Some(grant) = &stored.grant else { return Err(TokenError::SignIn(stored.ended.or(stored.failed))) };
         Ok(self.good(grant, at_least, refused))

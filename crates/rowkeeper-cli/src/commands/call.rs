@@ -1,0 +1,113 @@
+//! `rowkeeper call`: one authorised API call.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use rowkeeper::config::Provider;
+use rowkeeper::http::{Request, Response};
+use rowkeeper::session::{CallError, Settle};
+use zeroize::Zeroizing;
+
+use super::{Context, signals, token_exit};
+use crate::args::Call;
+use crate::exit::{Exit, Failure};
+
+/// How long retries go on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
+    let device = context.device()?;
+    if let Some(host) = refused_host(&call.url, device.config().provider.as_ref()) {
+        let why = format!("the token is not sent to {host}: it is for Google's APIs (googleapis.com)");
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    let body = body(call.data.as_deref())?;
+    let method = call.method.to_ascii_uppercase();
+    let mut headers = Vec::new();
+    if !body.is_empty() {
+        headers.push(("content-type".to_owned(), Zeroizing::new("application/json".to_owned())));
+    }
+    let settle = Settle::by_method(&method);
+    let request = Request { method, url: call.url.clone(), headers, body };
+    let stop = signals()?;
+    let answer = device.session().call(&request, settle, device.clock().mono() + PATIENCE, &stop).map_err(failure)?;
+    write(&answer, call.include).map_err(|error| Failure::new(Exit::Failed, error))?;
+    Ok(match answer.status {
+        429 | 500.. => Exit::Later,
+        400..=499 => Exit::Failed,
+        _ => Exit::Done,
+    })
+}
+
+fn failure(error: CallError) -> Failure {
+    let exit = match &error {
+        CallError::Token(error) => token_exit(error),
+        CallError::NotSent(_) | CallError::Stopped => Exit::Later,
+        CallError::OutcomeUnknown(_) => Exit::Failed,
+    };
+    Failure::new(exit, error)
+}
+
+/// Google's token opens a person's files to whoever holds it: it goes to Google's APIs, or to this machine, where the
+/// emulator is. For other providers we cannot know which hosts are theirs.
+fn refused_host<'u>(url: &'u str, provider: Option<&Provider>) -> Option<&'u str> {
+    let host = host(url);
+    let google = provider.is_some_and(|provider| provider.preset == "google" && provider.emulator.is_none());
+    let theirs = host == "googleapis.com" || host.ends_with(".googleapis.com");
+    (google && !theirs && !rowkeeper::is_loopback(url)).then_some(host)
+}
+
+/// The host of an absolute URL, without user information and port.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    host.split(':').next().unwrap_or_default()
+}
+
+fn body(data: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let read = match data {
+        None => Ok(Vec::new()),
+        Some("@-") => {
+            let mut body = Vec::new();
+            io::stdin().lock().read_to_end(&mut body).map(|_| body).map_err(|error| ("stdin", error))
+        }
+        Some(data) => match data.strip_prefix('@') {
+            Some(file) => fs::read(file).map_err(|error| (file, error)),
+            None => Ok(data.as_bytes().to_vec()),
+        },
+    };
+    read.map(Zeroizing::new).map_err(|(what, error)| Failure::new(Exit::Usage, format!("cannot read {what}: {error}")))
+}
+
+fn write(answer: &Response, include: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if include {
+        writeln!(out, "HTTP/1.1 {}", answer.status)?;
+        for (name, value) in &answer.headers {
+            writeln!(out, "{name}: {value}")?;
+        }
+        writeln!(out)?;
+    }
+    out.write_all(&answer.body)?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_is_what_a_client_would_connect_to() {
+        for (url, wanted) in [
+            ("https://sheets.googleapis.com/v4/x", "sheets.googleapis.com"),
+            ("https://sheets.googleapis.com@evil.example/", "evil.example"),
+            ("https://evil.example/?sheets.googleapis.com", "evil.example"),
+            ("https://evil.example:443#.googleapis.com", "evil.example"),
+            ("http://127.0.0.1:8085/v4", "127.0.0.1"),
+        ] {
+            assert_eq!(host(url), wanted);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `rowkeeper deliver`: send what is queued, then stop.
+
+use rowkeeper::DeliverError;
+
+use super::{Context, access_exit, print, signals};
+use crate::args::Deliver;
+use crate::exit::{Exit, Failure};
+
+pub(crate) fn run(context: &Context, deliver: &Deliver) -> Result<Exit, Failure> {
+    let device = context.device()?;
+    let give_up = device.clock().mono() + deliver.limit;
+    let delivered = device.deliver(give_up, &signals()?).map_err(failure)?;
+    print("the queue is empty")?;
+    if delivered.set_aside > 0 {
+        let rows = delivered.set_aside;
+        eprintln!(
+            "rowkeeper: {rows} records were refused by the sheet and set aside; `rowkeeper queue list` shows them"
+        );
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn failure(error: DeliverError) -> Failure {
+    let exit = match &error {
+        DeliverError::NoGrant(_) => Exit::SignIn,
+        DeliverError::TimeUp { .. } | DeliverError::Disk(_) | DeliverError::Lock(_) => Exit::Later,
+        DeliverError::Hold(_) => Exit::Failed,
+        DeliverError::Access(error) => access_exit(error),
+        DeliverError::NotGoogle(_) => Exit::Usage,
+    };
+    Failure::new(exit, error)
+}

@@ -1,0 +1,112 @@
+//! One module a command. Each opens what it needs, does one thing and says how it ended.
+
+pub(crate) mod call;
+pub(crate) mod deliver;
+#[cfg(feature = "emulator")]
+pub(crate) mod demo;
+#[cfg(feature = "emulator")]
+pub(crate) mod emulator;
+pub(crate) mod init;
+pub(crate) mod queue;
+pub(crate) mod record;
+pub(crate) mod run;
+pub(crate) mod sheet;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
+pub(crate) mod status;
+pub(crate) mod token;
+
+use std::io::{self, Write};
+
+use rowkeeper::clock::Stop;
+use rowkeeper::config::{Config, Places};
+use rowkeeper::session::AccessError;
+use rowkeeper::{Device, OpenError};
+use rowkeeper_gadget::{Display, Kind, stop_on_signals};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::exit::{Exit, Failure};
+
+/// What every command is told.
+pub(crate) struct Context {
+    pub global: Global,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        let places = Places { config: self.global.config.clone(), state_dir: self.global.state_dir.clone() };
+        Config::load(&places).map_err(|error| Failure::new(Exit::Usage, error))
+    }
+
+    pub(crate) fn device(&self) -> Result<Device, Failure> {
+        Device::open(self.config()?).map_err(open_failure)
+    }
+
+    /// The panel: what the command line says, else the configuration.
+    pub(crate) fn panel(&self, config: &rowkeeper::config::Panel) -> Result<Kind, Failure> {
+        let kind = self.global.panel.as_deref().unwrap_or(&config.kind);
+        kind.parse().map_err(|error: rowkeeper_gadget::UnknownKind| Failure::new(Exit::Usage, error))
+    }
+}
+
+/// A switch that SIGINT and SIGTERM press.
+pub(crate) fn signals() -> Result<Stop, Failure> {
+    let stop = Stop::new();
+    stop_on_signals(&stop).map_err(|error| Failure::new(Exit::Failed, error))?;
+    Ok(stop)
+}
+
+/// Starts the panel; one that cannot be written to is said once and stops nothing.
+pub(crate) fn display(kind: &Kind) -> Result<Display, Failure> {
+    let report = |error: &io::Error| eprintln!("rowkeeper: the panel does not answer: {error}");
+    Display::start(kind, report).map_err(|error| Failure::new(Exit::Failed, error))
+}
+
+pub(crate) fn open_failure(error: OpenError) -> Failure {
+    let exit = if error.is_temporary() { Exit::Later } else { Exit::Usage };
+    Failure::new(exit, error)
+}
+
+/// Unusable state or configuration is for an operator; an unreachable issuer is weather.
+pub(crate) fn access_exit(error: &AccessError) -> Exit {
+    use rowkeeper::session::ProviderError;
+    match error {
+        AccessError::Provider(ProviderError::Unreachable(_)) => Exit::Later,
+        AccessError::Store(rowkeeper::grant_store::StoreError::Damaged(_)) => Exit::SignIn,
+        _ => Exit::Usage,
+    }
+}
+
+pub(crate) fn token_exit(error: &rowkeeper::session::TokenError) -> Exit {
+    use rowkeeper::session::TokenError;
+    match error {
+        TokenError::Access(error) => access_exit(error),
+        TokenError::SignIn(_) => Exit::SignIn,
+        TokenError::Misconfigured(_) => Exit::Usage,
+        TokenError::Later { .. } => Exit::Later,
+    }
+}
+
+/// One line on stdout. A reader that went away ends the command quietly: it has heard what it wanted.
+pub(crate) fn print(line: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.map_err(|error| Failure::new(Exit::Failed, error)),
+    }
+}
+
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    print(&serde_json::to_string(value).map_err(|error| Failure::new(Exit::Failed, error))?)
+}
+
+/// Text of somebody else (a provider, a sheet) before it reaches a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}

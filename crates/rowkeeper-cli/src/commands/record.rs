@@ -1,0 +1,204 @@
+//! `rowkeeper record`: one record from the command line, or many from stdin.
+//!
+//! Lines from stdin are answered in order, each once it is durable. While lines come faster than the disk syncs, those
+//! that arrived meanwhile share the next sync.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use rowkeeper::outbox::Kept;
+use rowkeeper::record::{RECORD_LIMIT_BYTES, Record, Refused};
+use rowkeeper::{RecordError, Recorder};
+use serde_json::json;
+
+use super::{Context, print, print_json};
+use crate::args;
+use crate::exit::{Exit, Failure};
+
+pub(crate) fn run(context: &Context, arguments: &args::Record) -> Result<Exit, Failure> {
+    let recorder = context.device()?.recorder();
+    if let Some(name) = &arguments.table
+        && recorder.table(Some(name)).is_none()
+    {
+        return Err(Failure::new(Exit::Usage, Refused::NoTable(name.clone())));
+    }
+    match arguments.stdin {
+        Some(format) => many(&recorder, arguments.table.as_deref(), format),
+        None => one(&recorder, arguments),
+    }
+}
+
+fn one(recorder: &Recorder, arguments: &args::Record) -> Result<Exit, Failure> {
+    let refused = |error: Refused| Failure::new(Exit::Failed, error);
+    let table = recorder.table(arguments.table.as_deref());
+    let mut record = Record::from_words(arguments.fields.iter().map(String::as_str), table).map_err(refused)?;
+    if let Some(id) = &arguments.id {
+        record.set_id(id).map_err(refused)?;
+    }
+    if let Some(at) = &arguments.at {
+        record.set_at(at).map_err(|error| Failure::new(Exit::Usage, error))?;
+    }
+    record.table = arguments.table.clone().or(record.table);
+    let accepted = recorder.record(record).map_err(failure)?;
+    print(&accepted.id)?;
+    Ok(Exit::Done)
+}
+
+/// What a line of input came to before the disk was asked.
+struct Line {
+    number: u64,
+    record: Result<Record, Refused>,
+}
+
+/// Lines that may wait for the disk; when they do, reading stops, and so does the program that writes to us.
+const BACK_PRESSURE: usize = 512;
+
+fn many(recorder: &Recorder, table: Option<&str>, format: args::Format) -> Result<Exit, Failure> {
+    let (send, lines) = sync_channel(BACK_PRESSURE);
+    let reader = recorder.clone();
+    let default = table.map(str::to_owned);
+    thread::spawn(move || {
+        let read = Reading { recorder: &reader, table: default.as_deref() };
+        // A receiver that is gone has met the disk's trouble and is ending the program.
+        let ended = match format {
+            args::Format::Jsonl => read.jsonl(|line| send.send(Ok(line)).is_ok()).map_err(|error| error.to_string()),
+            args::Format::Csv => read.csv(|line| send.send(Ok(line)).is_ok()).map_err(|error| error.to_string()),
+        };
+        _ = ended.map_err(|why| send.send(Err(why)));
+    });
+    keep(recorder, &lines)
+}
+
+fn keep(recorder: &Recorder, lines: &Receiver<Result<Line, String>>) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    while let Ok(first) = lines.recv() {
+        let mut broken = None;
+        let arrived = [first].into_iter().chain(lines.try_iter().take(BACK_PRESSURE));
+        let group: Vec<Line> = arrived.filter_map(|line| line.map_err(|why| broken = Some(why)).ok()).collect();
+        let records: Vec<Record> = group.iter().filter_map(|line| line.record.as_ref().ok().cloned()).collect();
+        // When the whole group does not fit, as much of it as fits is kept, in order.
+        let (kept, trouble) = match recorder.record_all(&records) {
+            Ok(kept) => (kept, None),
+            Err(_) => one_by_one(recorder, &records),
+        };
+        let mut kept = kept.into_iter();
+        for line in &group {
+            let number = line.number;
+            match &line.record {
+                Err(refused) => {
+                    exit = Exit::Failed;
+                    print_json(&json!({ "line": number, "result": "refused", "error": refused.to_string() }))?;
+                }
+                Ok(_) => match (kept.next(), &trouble) {
+                    (Some(accepted), _) => {
+                        let result = if accepted.kept == Kept::Known { "known" } else { "kept" };
+                        print_json(&json!({ "line": number, "id": accepted.id, "result": result }))?;
+                    }
+                    (None, Some(RecordError::Refused(refused))) => {
+                        print_json(&json!({ "line": number, "result": "refused", "error": refused.to_string() }))?;
+                        return Ok(Exit::Failed);
+                    }
+                    (None, _) => {
+                        let why = trouble.map(|error| error.to_string()).unwrap_or_default();
+                        return Err(Failure::new(Exit::Later, format!("from line {number} on: {why}")));
+                    }
+                },
+            }
+        }
+        if let Some(why) = broken {
+            return Err(Failure::new(Exit::Failed, format!("the input cannot be read any further: {why}")));
+        }
+    }
+    Ok(exit)
+}
+
+fn one_by_one(recorder: &Recorder, records: &[Record]) -> (Vec<rowkeeper::outbox::Accepted>, Option<RecordError>) {
+    let mut kept = Vec::new();
+    for record in records {
+        match recorder.record(record.clone()) {
+            Ok(accepted) => kept.push(accepted),
+            Err(error) => return (kept, Some(error)),
+        }
+    }
+    (kept, None)
+}
+
+fn failure(error: RecordError) -> Failure {
+    let exit = match &error {
+        RecordError::Refused(Refused::NoTable(_)) => Exit::Usage,
+        RecordError::Refused(_) => Exit::Failed,
+        RecordError::Full(_) | RecordError::Disk(_) => Exit::Later,
+    };
+    Failure::new(exit, error)
+}
+
+struct Reading<'r> {
+    recorder: &'r Recorder,
+    table: Option<&'r str>,
+}
+
+/// A line may be this long: a record at its limit with every character escaped.
+const LINE_LIMIT: u64 = 6 * RECORD_LIMIT_BYTES as u64;
+
+impl Reading<'_> {
+    fn jsonl(&self, mut take: impl FnMut(Line) -> bool) -> io::Result<()> {
+        let mut input = io::stdin().lock();
+        let mut number = 0;
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            if input.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes)? == 0 {
+                return Ok(());
+            }
+            number += 1;
+            let too_long = bytes.len() as u64 == LINE_LIMIT && !bytes.ends_with(b"\n");
+            if too_long {
+                input.skip_until(b'\n')?;
+            }
+            if !too_long && bytes.trim_ascii().is_empty() {
+                continue; // an empty line at the end, or between, is nobody's record
+            }
+            let record = if too_long { Err(Refused::TooLarge(bytes.len())) } else { self.json(&bytes) };
+            if !take(Line { number, record }) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn json(&self, line: &[u8]) -> Result<Record, Refused> {
+        let text = std::str::from_utf8(line).map_err(|error| Refused::NotJson(error.to_string()))?;
+        let table = |named: Option<&str>| self.recorder.table(named.or(self.table)).cloned();
+        Record::from_json(text.trim(), table).and_then(|record| self.addressed(record))
+    }
+
+    fn csv(&self, mut take: impl FnMut(Line) -> bool) -> csv::Result<()> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(io::stdin().lock());
+        let header = reader.headers()?.clone();
+        let table = self.recorder.table(self.table);
+        let mut row = csv::StringRecord::new();
+        loop {
+            let number = reader.position().line();
+            let record = match reader.read_record(&mut row) {
+                Ok(false) => return Ok(()),
+                Ok(true) => {
+                    Record::from_csv(header.iter(), row.iter(), table).and_then(|record| self.addressed(record))
+                }
+                Err(error) if error.is_io_error() => return Err(error),
+                Err(error) => Err(Refused::NotCsv(error.to_string())),
+            };
+            let number = row.position().map_or(number, csv::Position::line);
+            if !take(Line { number, record }) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn addressed(&self, mut record: Record) -> Result<Record, Refused> {
+        record.table = record.table.or_else(|| self.table.map(str::to_owned));
+        match self.recorder.table(record.table.as_deref()) {
+            Some(_) => Ok(record),
+            None => Err(Refused::NoTable(record.table.unwrap_or_default())),
+        }
+    }
+}

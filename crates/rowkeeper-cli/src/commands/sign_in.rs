@@ -1,0 +1,115 @@
+//! `rowkeeper sign-in`: one code, shown until its person has decided.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use rowkeeper::session::{Account, Asked, SignInError, SignInEvent};
+use rowkeeper_gadget::{Display, Kind};
+use rowkeeper_panel::{Screen, SignIn};
+use serde_json::json;
+
+use super::{Context, access_exit, display, print, print_json, printable, signals};
+use crate::exit::{Exit, Failure};
+
+pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
+    let device = context.device()?;
+    let kind = context.panel(&device.config().panel)?;
+    // With --json a program reads along; a terminal panel would write between its lines only on stderr, and nobody looks.
+    let json = context.global.json;
+    let painted = kind == Kind::Terminal && io::stderr().is_terminal() && !json;
+    let panel = if json && kind == Kind::Terminal { Kind::None } else { kind };
+    let panel = display(&panel)?;
+    let mut teller = Teller { json, painted, panel: &panel, waiting: false, failure: None };
+    let outcome = device.session().sign_in(Asked::ByPerson, &mut |event| teller.tell(event), &signals()?);
+    if let Some(failure) = teller.failure.take() {
+        return Err(failure);
+    }
+    // Nothing stale stays on the glass: dropped, the panel goes dark.
+    drop(panel);
+    match outcome {
+        Ok(account) => signed_in(json, &account),
+        Err(error) => failed(json, error),
+    }
+}
+
+struct Teller<'t> {
+    json: bool,
+    /// A terminal panel shows the code already.
+    painted: bool,
+    panel: &'t Display,
+    waiting: bool,
+    failure: Option<Failure>,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, event: &SignInEvent) {
+        let told = match event {
+            SignInEvent::Code { user_code, verification_uri, verification_uri_complete, expires_in } => {
+                self.panel.show(Screen::SignIn(SignIn {
+                    code: user_code.clone(),
+                    address: verification_uri.clone(),
+                    complete_address: verification_uri_complete.clone(),
+                    time_left: *expires_in,
+                    reason: None,
+                }));
+                self.code(user_code, verification_uri, verification_uri_complete.as_deref(), *expires_in)
+            }
+            SignInEvent::Waiting { trouble } => self.wait(trouble.as_deref()),
+        };
+        self.failure = self.failure.take().or(told.err());
+    }
+
+    fn code(&self, code: &str, uri: &str, complete: Option<&str>, expires_in: Duration) -> Result<(), Failure> {
+        if self.json {
+            return print_json(&json!({
+                "event": "code", "user_code": code, "verification_uri": uri,
+                "verification_uri_complete": complete, "expires_in": expires_in.as_secs(),
+            }));
+        }
+        if self.painted {
+            return Ok(());
+        }
+        let minutes = expires_in.as_secs().div_ceil(60);
+        print(&format!(
+            "On your phone or computer, open  {uri}\nand enter the code              {code}\n\
+             The code is good for {minutes} minutes. Approve only if you started this yourself."
+        ))
+    }
+
+    fn wait(&mut self, trouble: Option<&str>) -> Result<(), Failure> {
+        if self.json && !std::mem::replace(&mut self.waiting, true) {
+            return print_json(&json!({ "event": "waiting" }));
+        }
+        if let (false, Some(trouble)) = (self.json, trouble) {
+            eprintln!("rowkeeper: still waiting: {}", printable(trouble));
+        }
+        Ok(())
+    }
+}
+
+fn signed_in(json: bool, account: &Account) -> Result<Exit, Failure> {
+    if json {
+        print_json(&json!({ "event": "signed_in", "account": account.label, "scopes": account.scopes }))?;
+    } else {
+        let already = if account.already { "already signed in" } else { "signed in" };
+        let who = account.label.as_deref().map(|label| format!(" as {}", printable(label))).unwrap_or_default();
+        print(&format!("{already}{who}"))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn failed(json: bool, error: SignInError) -> Result<Exit, Failure> {
+    let (event, exit) = match &error {
+        SignInError::Denied => ("denied", Exit::SignIn),
+        SignInError::Expired(_) => ("expired", Exit::SignIn),
+        SignInError::WaitsForPerson => ("failed", Exit::SignIn),
+        SignInError::Misconfigured(_) => ("failed", Exit::Usage),
+        SignInError::Access(error) => ("failed", access_exit(error)),
+        SignInError::Failed(_) => ("failed", Exit::Failed),
+        SignInError::Stopped => ("stopped", Exit::Later),
+    };
+    if json && event != "stopped" {
+        print_json(&json!({ "event": event, "reason": error.to_string() }))?;
+    }
+    Err(Failure::new(exit, error))
+}

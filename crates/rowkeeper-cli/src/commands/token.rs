@@ -1,0 +1,18 @@
+//! `rowkeeper token`: for programs in any language.
+
+use std::time::Duration;
+
+use super::{Context, print, token_exit};
+use crate::args::Token;
+use crate::exit::{Exit, Failure};
+
+pub(crate) fn run(context: &Context, token: &Token) -> Result<Exit, Failure> {
+    let session = context.device()?.session();
+    let bearer = session.token(token.min_validity).map_err(|error| Failure::new(token_exit(&error), error))?;
+    if let Some(left) = bearer.left.filter(|left| *left < token.min_validity) {
+        let whole = Duration::from_secs(left.as_secs());
+        eprintln!("rowkeeper: the provider's tokens live shorter than asked for; this one lives {whole:?}");
+    }
+    print(bearer.token.expose())?;
+    Ok(Exit::Done)
+}

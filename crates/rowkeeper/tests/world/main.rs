@@ -1,0 +1,140 @@
+//! The simulated world: devices whose processes die, a network that loses, repeats and delays, the emulated Google in
+//! process, a virtual clock. Every acknowledged row must be in the sheet exactly once.
+//!
+//! Each run is decided by its seed; a failure prints the seed and the end of its story. `WORLD_SEEDS` sets how many
+//! seeds a test tries, `WORLD_FIRST` where it begins.
+
+mod chance;
+mod clock;
+mod net;
+mod world;
+
+use sheet_courier::Mutation;
+
+use chance::Chance;
+use net::Weather;
+use world::{Plan, Report, World};
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A plan for each seed: from fair weather to a bad week.
+fn plan(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(!seed);
+    Plan {
+        weather: Weather {
+            trouble: chance.pick(&[0.0, 0.1, 0.3, 0.6]),
+            late: chance.pick(&[0.1, 0.5]),
+            stale: chance.pick(&[0.0, 0.0, 0.3]),
+            crash: chance.pick(&[0.0, 0.02, 0.1]),
+        },
+        devices: chance.pick(&[1, 1, 2, 3]),
+        rows: 5 + chance.below(20),
+        burst: chance.pick(&[1, 1, 8]),
+        pause: chance.pick(&[0, 5, 60, 900]),
+        new_columns: chance.pick(&[0.0, 0.0, 0.2]),
+        poison: chance.pick(&[0.0, 0.0, 0.0, 0.1]),
+        death: chance.pick(&[0.0, 0.01, 0.05]),
+        squatters: chance.pick(&[0.0, 0.0, 0.02]),
+        people: chance.pick(&[0.0, 0.0, 0.02]),
+        ..Plan::default()
+    }
+}
+
+/// Runs these seeds on all cores. The first error, if any, is the lowest seed's of its worker.
+fn try_live(seeds: u64, plan: &(dyn Fn(u64) -> Plan + Sync)) -> Result<Report, (u64, String)> {
+    let first = number("WORLD_FIRST", 0);
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let run = move |worker| {
+        let mut sum = Report::default();
+        for seed in (first + worker..first + seeds).step_by(workers as usize) {
+            sum += World::seeded(seed, plan(seed)).live().map_err(|story| (seed, story))?;
+        }
+        Ok(sum)
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|worker| scope.spawn(move || run(worker))).collect();
+        let mut sum = Report::default();
+        for worker in workers {
+            sum += worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(sum)
+    })
+}
+
+fn live(seeds: u64, plan: impl Fn(u64) -> Plan + Sync) -> Report {
+    try_live(seeds, &plan)
+        .unwrap_or_else(|(seed, story)| panic!("{story}\nreplay with WORLD_FIRST={seed} WORLD_SEEDS=1"))
+}
+
+#[test]
+fn every_acknowledged_row_is_in_the_sheet_exactly_once() {
+    let seeds = number("WORLD_SEEDS", 1_000);
+    let report = live(seeds, plan);
+    println!("{seeds} worlds: {report:?}");
+}
+
+/// Lives with one rule left out until it shows, and says within how many seeds.
+fn notices(what: &str, seeds: u64, plan: impl Fn(u64) -> Plan + Sync) {
+    for seed in 0..seeds {
+        if let Err(story) = World::seeded(seed, plan(seed)).live() {
+            let last = story.lines().last().unwrap_or_default();
+            println!("{what}: caught after {} seeds: {last}", seed + 1);
+            return;
+        }
+    }
+    panic!("{what}: not noticed in {seeds} seeds");
+}
+
+/// A bad week without anything that could be a reason to stop.
+fn stormy(seed: u64) -> Plan {
+    Plan {
+        weather: Weather { trouble: 0.4, late: 0.5, stale: 0.3, crash: 0.05 },
+        death: 0.05,
+        rows: 60,
+        burst: 1,
+        pause: 60,
+        poison: 0.0,
+        squatters: 0.0,
+        people: 0.0,
+        ..plan(seed)
+    }
+}
+
+/// Strangers take our ids and let go of them while attempts are on their way.
+fn squatted(seed: u64) -> Plan {
+    Plan { squatters: 0.03, ..stormy(seed) }
+}
+
+/// Several devices add columns at once.
+fn shared(seed: u64) -> Plan {
+    Plan { devices: 3, new_columns: 0.3, weather: Weather { stale: 0.0, ..stormy(seed).weather }, ..stormy(seed) }
+}
+
+#[test]
+fn rules_left_out_are_noticed() {
+    let seeds = number("WORLD_MUTATION_SEEDS", 300);
+    let mutations: [(Mutation, fn(u64) -> Plan); 12] = [
+        (Mutation::NoMarker, stormy),
+        (Mutation::UnknownIsFailed, stormy),
+        (Mutation::RefusedMeansNotApplied, stormy),
+        (Mutation::AbsentMeansNotApplied, stormy),
+        (Mutation::FoundBatchIsUnfrozen, stormy),
+        (Mutation::PruneYoung, stormy),
+        (Mutation::PruneByKey, stormy),
+        (Mutation::PruneById, squatted),
+        (Mutation::RekeyAtOnce, squatted),
+        (Mutation::FoundBatchNotInDoubt, squatted),
+        (Mutation::LayoutNotRead, shared),
+        (Mutation::NoLayoutRegister, shared),
+    ];
+    // First without: what is noticed must be the missing rule.
+    for plan in [stormy, squatted, shared] {
+        live(seeds.min(60), plan);
+    }
+    for (mutation, plan) in mutations {
+        notices(&format!("{mutation:?}"), seeds, |seed| Plan { mutation: Some(mutation), ..plan(seed) });
+    }
+    notices("acknowledged before commit", seeds, |seed| Plan { acknowledge_early: true, ..stormy(seed) });
+}

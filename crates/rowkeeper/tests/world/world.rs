@@ -1,0 +1,550 @@
+//! Devices, one Google, people, and the rule that every acknowledged row is in the sheet exactly once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use google_emulator::CellValue;
+use jiff::tz::TimeZone;
+use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Settings, Stepped};
+use rowkeeper::http::Lost;
+use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value};
+use serde_json::json;
+use sheet_courier::{Hold, ID_COLUMN, Mutation, Table};
+
+use super::chance::Chance;
+use super::clock::WorldClock;
+use super::net::{Landed, Net, Weather};
+
+/// What happens in a world.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) weather: Weather,
+    pub(crate) devices: usize,
+    pub(crate) rows: u64,
+    /// Rows that come at once, at most.
+    pub(crate) burst: u64,
+    /// Seconds between rows, at most.
+    pub(crate) pause: u64,
+    /// So many rows have a new column.
+    pub(crate) new_columns: f64,
+    /// So many rows are such that Google refuses them.
+    pub(crate) poison: f64,
+    /// So often between two steps a process dies, and so often its board reboots too.
+    pub(crate) death: f64,
+    /// So often a stranger takes the id of a batch that is in flight, and lets go of it later.
+    pub(crate) squatters: f64,
+    /// So often a person sorts, inserts or renames.
+    pub(crate) people: f64,
+    /// So often an old copy of the state directory is put in place of the newer one, once.
+    pub(crate) restore: f64,
+    pub(crate) mutation: Option<Mutation>,
+    /// Rows are acknowledged a little before they are committed.
+    pub(crate) acknowledge_early: bool,
+}
+
+pub(crate) struct World {
+    plan: Plan,
+    seed: u64,
+    chance: Chance,
+    clock: WorldClock,
+    net: Net,
+    devices: Vec<Device>,
+    /// Every row that was acknowledged: its number by its id.
+    acknowledged: BTreeMap<String, Row>,
+    recorded: u64,
+    next_record: Duration,
+    /// Said to be kept, and gone with a process.
+    broken_promises: usize,
+    squatting: Vec<(Duration, String, u32)>,
+    scratch: Option<tempfile::TempDir>,
+    backup: Option<PathBuf>,
+    restored: bool,
+    story: String,
+}
+
+struct Row {
+    number: u64,
+    is_poison: bool,
+    /// Recorded after the backup that was restored later: gone with the newer state.
+    may_be_lost: bool,
+}
+
+struct Device {
+    name: String,
+    clock: WorldClock,
+    outbox: Arc<Outbox>,
+    /// The process that holds the delivery lock, while it lives.
+    process: Option<Delivery>,
+    /// When it has something to do, in the time of the world.
+    awake_at: Duration,
+    hold: Option<Hold>,
+    /// Said to be kept, and not yet on disk.
+    promised: Vec<NewRow>,
+}
+
+const LIMIT: outbox::Options = outbox::Options { max_bytes: 1 << 30 };
+
+impl World {
+    pub(crate) fn seeded(seed: u64, plan: Plan) -> Self {
+        let clock = WorldClock::new();
+        let scratch = (plan.restore > 0.0).then(scratch_dir);
+        let mut world = Self {
+            chance: Chance::seeded(seed),
+            net: Net::new(plan.weather),
+            devices: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            recorded: 0,
+            broken_promises: 0,
+            next_record: clock.world(),
+            squatting: Vec::new(),
+            backup: None,
+            restored: false,
+            story: String::new(),
+            scratch,
+            clock,
+            seed,
+            plan,
+        };
+        for number in 0..world.plan.devices {
+            let outbox = match &world.scratch {
+                Some(dir) => Outbox::open(&dir.path().join(format!("{number}.sqlite")), LIMIT),
+                None => Outbox::open_in_memory(LIMIT),
+            };
+            world.devices.push(Device {
+                name: format!("device {number}"),
+                clock: world.clock.clone(),
+                outbox: Arc::new(outbox.unwrap()),
+                process: None,
+                awake_at: Duration::ZERO,
+                hold: None,
+                promised: Vec::new(),
+            });
+        }
+        world
+    }
+
+    /// Lives until all rows are recorded and delivered, then looks at the sheet. An error is the story of what went wrong.
+    pub(crate) fn live(mut self) -> Result<Report, String> {
+        let mut steps = 0;
+        while self.recorded < self.plan.rows || !self.is_quiet() {
+            steps += 1;
+            if self.recorded == self.plan.rows && steps % 50 == 0 {
+                // Faults stop at last.
+                self.net.weather = Weather::default();
+                self.plan.death = 0.0;
+                self.plan.squatters = 0.0;
+                self.plan.restore = 0.0;
+            }
+            if steps > 60_000 {
+                return Err(self.wrong("it never becomes quiet"));
+            }
+            self.turn()?;
+        }
+        self.net.reach(self.clock.world() + Duration::from_secs(3600));
+        self.check_all()
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.devices.iter().all(|device| {
+            let counts = device.outbox.counts().unwrap();
+            device.promised.is_empty() && (counts.waiting == 0 || device.hold.is_some())
+        })
+    }
+
+    /// The next thing that happens, wherever it does.
+    fn turn(&mut self) -> Result<(), String> {
+        let now = self.clock.world();
+        self.net.reach(now);
+        self.strangers_leave(now)?;
+        if now >= self.next_record && self.recorded < self.plan.rows {
+            self.record();
+            return Ok(());
+        }
+        let next = (0..self.devices.len()).min_by_key(|at| self.devices[*at].awake_at).unwrap();
+        if self.devices[next].awake_at > now {
+            let mut until = self.devices[next].awake_at;
+            if self.recorded < self.plan.rows {
+                until = until.min(self.next_record);
+            }
+            if let Some(leaves) = self.squatting.iter().map(|(at, ..)| *at).min() {
+                until = until.min(leaves);
+            }
+            self.clock.pass_until(until.max(now + Duration::from_millis(1)));
+            return Ok(());
+        }
+        if self.chance.is(self.plan.death) {
+            self.dies(next);
+        }
+        if self.chance.is(self.plan.restore) {
+            self.backs_up_or_restores(next);
+        }
+        if self.chance.is(self.plan.squatters) {
+            self.squat(next);
+        }
+        if self.chance.is(self.plan.people) {
+            self.people_touch_the_sheet();
+        }
+        self.step(next)
+    }
+
+    fn record(&mut self) {
+        let pause = Duration::from_millis(self.chance.below(self.plan.pause * 1000 + 1));
+        self.next_record = self.clock.world() + pause;
+        let count = (1 + self.chance.below(self.plan.burst.max(1))).min(self.plan.rows - self.recorded);
+        let at = self.chance.below(self.devices.len() as u64) as usize;
+        let rows: Vec<NewRow> = (0..count).map(|_| self.new_row(at)).collect();
+        let awake = self.clock.world();
+        let device = &mut self.devices[at];
+        device.awake_at = device.awake_at.min(awake);
+        if self.plan.acknowledge_early {
+            // The ids of these rows are known before they are on disk: that is the mistake.
+            device.promised.extend(rows);
+            return;
+        }
+        self.keep(at, &rows);
+    }
+
+    fn keep(&mut self, at: usize, rows: &[NewRow]) {
+        let accepted = self.devices[at].outbox.accept(rows).unwrap();
+        for (row, accepted) in rows.iter().zip(accepted) {
+            let (number, is_poison) = number_of(row);
+            let row = Row { number, is_poison, may_be_lost: false };
+            assert!(self.acknowledged.insert(accepted.id, row).is_none(), "an id was given out twice");
+        }
+    }
+
+    fn new_row(&mut self, at: usize) -> NewRow {
+        let number = self.recorded;
+        self.recorded += 1;
+        let mut fields = vec![("n".to_owned(), Value::Number(number as f64))];
+        if self.chance.is(self.plan.new_columns) {
+            let column = format!("key {}", self.chance.below(6));
+            fields.push((column.clone(), Value::Text(format!("={column}"))));
+        }
+        if self.chance.is(self.plan.poison) {
+            fields.push(("poison".into(), Value::Text("x".repeat(50_001))));
+        }
+        let table = self.chance.pick(&["readings", "readings", "doors"]).to_owned();
+        let happened = Happened::now(&self.devices[at].clock);
+        // Some callers bring their own ids.
+        let id = self.chance.is(0.3).then(|| format!("row-{number}"));
+        NewRow { table, id, record: Record { fields }, happened }
+    }
+
+    fn step(&mut self, at: usize) -> Result<(), String> {
+        let promised = std::mem::take(&mut self.devices[at].promised);
+        if !promised.is_empty() {
+            self.keep(at, &promised);
+        }
+        let (device, net, chance) = (&mut self.devices[at], &mut self.net, &mut self.chance);
+        let mutation = self.plan.mutation;
+        let process = device.process.get_or_insert_with(|| {
+            let delivery = Delivery::new(device.outbox.clone(), settings(&device.name), DeliveryLock::in_memory());
+            delivery.with_courier(move |courier| match mutation {
+                Some(mutation) => courier.mutated(mutation),
+                None => courier,
+            })
+        });
+        let mut died = false;
+        let clock = device.clock.clone();
+        let mut dice = Chance::seeded(chance.next());
+        let mut story = String::new();
+        let mut api = |request: &rowkeeper::http::Request, timeouts: &rowkeeper::http::Timeouts| {
+            let landed = net.attempt(request, timeouts, &clock, chance);
+            let what = request.url.rsplit('/').next().unwrap_or_default().to_owned();
+            match landed {
+                Landed::Answer(answer) => {
+                    let end = answer.as_ref().map_or_else(|e| format!("{e:?}"), |r| r.status.to_string());
+                    let _ = write!(story, "{} {what} ({} bytes): {end}", request.method, request.body.len());
+                    answer
+                }
+                Landed::Died => {
+                    died = true;
+                    let _ = write!(story, "{} {what} ({} bytes): dies", request.method, request.body.len());
+                    Err(AttemptError::Lost(Lost::Unknown("dead".into())))
+                }
+            }
+        };
+        let stepped = process.step(&mut api, &device.clock, &mut || dice.next() as u32);
+        let stepped = stepped.map_err(|error| format!("seed {}: {error}", self.seed))?;
+        let now = self.clock.world();
+        device.hold = None;
+        device.awake_at = match &stepped {
+            Stepped::Changed(_) | Stepped::Called => now,
+            Stepped::WaitUntil(until) => device.clock.in_world(*until),
+            Stepped::Hold(hold, until) => {
+                device.hold = Some(hold.clone());
+                device.clock.in_world(*until)
+            }
+            Stepped::Idle => now + Duration::from_secs(600),
+            Stepped::NeedsSignIn => return Err(self.wrong("nobody asked for a sign-in")),
+        };
+        let name = device.name.clone();
+        if !matches!(stepped, Stepped::Idle | Stepped::WaitUntil(_)) {
+            self.tell(&format!(
+                "{name}: {story}{}",
+                if story.is_empty() { format!("{stepped:?}") } else { String::new() }
+            ));
+        }
+        if died {
+            self.dies(at);
+        }
+        if stepped == Stepped::Changed(Change::SheetCreated) {
+            self.share_sheet(at);
+        }
+        Ok(())
+    }
+
+    /// The first device's spreadsheet is everybody's.
+    fn share_sheet(&mut self, at: usize) {
+        let sheet = self.devices[at].outbox.sheet().unwrap().unwrap();
+        for device in &mut self.devices {
+            if device.outbox.sheet().unwrap().is_none() {
+                device.outbox.set_sheet(&sheet).unwrap();
+                device.process = None;
+            }
+        }
+    }
+
+    /// Power or patience ends; the disk stays.
+    fn dies(&mut self, at: usize) {
+        let reboot = self.chance.is(0.3);
+        let device = &mut self.devices[at];
+        device.process = None;
+        self.broken_promises += std::mem::take(&mut device.promised).len();
+        if reboot {
+            device.clock = device.clock.rebooted();
+        }
+        let wait = Duration::from_secs(self.chance.pick(&[0, 0, 2, 30, 600, 3000]));
+        self.devices[at].awake_at = self.clock.world() + wait;
+        let name = self.devices[at].name.clone();
+        self.tell(&format!("{name} dies{}", if reboot { " and reboots" } else { "" }));
+    }
+
+    /// A stranger's tool happens to use the same id as a batch in flight, or one whose marker was just pruned. It cannot
+    /// know; the world can.
+    fn squat(&mut self, at: usize) {
+        let durable = self.devices[at].outbox.durable("", Duration::ZERO).unwrap();
+        let Some(sheet) = durable.sheet.map(|sheet| sheet.id) else { return };
+        let pruned = durable.markers.first().map(|marker| marker.id);
+        let Some(id) = durable.batch.map(|batch| batch.id).filter(|_| self.chance.is(0.5)).or(pruned) else { return };
+        let (now, id) = (self.clock.world(), id.as_u32());
+        let metadata = json!({"metadataId": id, "metadataKey": "other", "metadataValue": "tool",
+                              "location": {"spreadsheet": true}, "visibility": "DOCUMENT"});
+        let create = json!([{"createDeveloperMetadata": {"developerMetadata": metadata}}]);
+        if self.net.by_stranger(&sheet, create, now) == 200 {
+            let leaves = now + Duration::from_secs(1 + self.chance.below(700));
+            self.squatting.push((leaves, sheet, id));
+            self.tell(&format!("a stranger takes {id}"));
+        }
+    }
+
+    fn strangers_leave(&mut self, now: Duration) -> Result<(), String> {
+        let (leaving, staying) = std::mem::take(&mut self.squatting).into_iter().partition(|(at, ..)| *at <= now);
+        self.squatting = staying;
+        let leaving: Vec<(Duration, String, u32)> = leaving;
+        for (_, spreadsheet, id) in leaving {
+            let lookup = json!({"metadataId": id, "metadataKey": "other"});
+            let delete = json!([{"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}}]);
+            let status = self.net.by_stranger(&spreadsheet, delete, now);
+            if status == 400 {
+                return Err(self.wrong(&format!("somebody deleted the stranger's {id}")));
+            }
+            if status != 200 {
+                // The minute's writes are used up.
+                self.squatting.push((now + Duration::from_secs(20), spreadsheet, id));
+            }
+            self.tell(&format!("the stranger lets go of {id}"));
+        }
+        Ok(())
+    }
+
+    /// Nothing here makes a row land in the wrong column while it lands: that repair is not built yet.
+    fn people_touch_the_sheet(&mut self) {
+        let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
+        let tabs = self.net.google.tabs(&sheet);
+        let tab = tabs[self.chance.below(tabs.len() as u64) as usize].clone();
+        let _ = match self.chance.below(2) {
+            0 => self.net.google.rename_tab(&sheet, &tab, &format!("it's {}", self.chance.below(9))),
+            _ => self.net.google.type_in(&sheet, &tab, 0, 2, "device"),
+        };
+    }
+
+    /// First a backup is made, much later it is put in place.
+    fn backs_up_or_restores(&mut self, at: usize) {
+        let Some(dir) = self.scratch.as_ref().map(|dir| dir.path().to_owned()) else { return };
+        if self.restored || at != 0 {
+            return;
+        }
+        match self.backup.take() {
+            None => {
+                let to = dir.join("backup.sqlite");
+                self.devices[at].outbox.copy_to(&to).unwrap();
+                self.backup = Some(to);
+                self.tell("somebody makes a backup of device 0");
+            }
+            Some(from) => {
+                let kept: Vec<String> = {
+                    let old = Outbox::open(&from, LIMIT).unwrap();
+                    old.list(&Filter::default()).unwrap().into_iter().map(|row| row.id).collect()
+                };
+                let now_queued = self.devices[at].outbox.list(&Filter::default()).unwrap();
+                for row in now_queued.into_iter().filter(|row| !kept.contains(&row.id)) {
+                    if let Some(row) = self.acknowledged.get_mut(&row.id) {
+                        row.may_be_lost = true;
+                    }
+                }
+                self.dies(at);
+                self.devices[at].outbox = Arc::new(Outbox::open(&from, LIMIT).unwrap());
+                self.restored = true;
+                self.tell("and puts it in place");
+            }
+        }
+    }
+
+    /// The promise.
+    fn check_all(&self) -> Result<Report, String> {
+        let mut in_sheet: BTreeMap<String, u64> = BTreeMap::new();
+        for sheet in self.net.google.spreadsheet_ids() {
+            for tab in self.net.google.tabs(&sheet) {
+                let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
+                self.read_tab(&rows, &mut in_sheet)?;
+            }
+        }
+        let mut report = Report { rows: in_sheet.len(), attempts: self.net.attempts, ..Report::default() };
+        let mut on_device: BTreeMap<String, RowState> = BTreeMap::new();
+        for device in &self.devices {
+            match &device.hold {
+                // Rows that nobody could deliver, three in a row: a person has to look.
+                Some(Hold::SheetRefuses { .. }) if self.plan.poison > 0.0 => report.stops += 1,
+                Some(Hold::Copy { .. }) if self.restored => report.copies += 1,
+                Some(hold) => return Err(self.wrong(&format!("{} stops: {hold:?}", device.name))),
+                None => {}
+            }
+            for row in device.outbox.list(&Filter::default()).unwrap() {
+                on_device.insert(row.id, row.state);
+            }
+        }
+        for (id, row) in &self.acknowledged {
+            let times = in_sheet.get(id).copied().unwrap_or(0);
+            let kept = on_device.get(id);
+            let text = format!("row {} ({id}) is {times} times in the sheet and {kept:?} on the device", row.number);
+            let is_right = match (times, kept) {
+                (1, None) => !row.is_poison,
+                // A copy, or a batch that may have landed, stops with its rows listed; what it delivered is there too.
+                (1, Some(_)) => report.stops + report.copies > 0,
+                (0, Some(RowState::Aside)) => row.is_poison,
+                (0, Some(_)) => report.stops + report.copies > 0,
+                (0, None) => row.may_be_lost,
+                _ => false,
+            };
+            if !is_right {
+                return Err(self.wrong(&text));
+            }
+            report.aside += usize::from(kept == Some(&RowState::Aside));
+        }
+        if self.broken_promises > 0 {
+            return Err(self.wrong(&format!("{} rows were acknowledged and are gone", self.broken_promises)));
+        }
+        if let Some(id) = in_sheet.keys().find(|id| !self.acknowledged.contains_key(*id)) {
+            return Err(self.wrong(&format!("row {id} was never acknowledged")));
+        }
+        Ok(report)
+    }
+
+    fn read_tab(&self, rows: &[Vec<CellValue>], found: &mut BTreeMap<String, u64>) -> Result<(), String> {
+        let Some((header, rows)) = rows.split_first() else { return Ok(()) };
+        let column = |name: &str| header.iter().position(|cell| *cell == CellValue::Text(name.into()));
+        let (Some(id), Some(n)) = (column(ID_COLUMN), column("n")) else {
+            return if rows.is_empty() { Ok(()) } else { Err(self.wrong("rows without a header")) };
+        };
+        for (at, name) in header.iter().enumerate() {
+            if header[..at].contains(name) {
+                return Err(self.wrong(&format!("two columns {name:?}")));
+            }
+        }
+        for row in rows {
+            let Some(CellValue::Text(text)) = row.get(id) else {
+                return Err(self.wrong(&format!("a row without an id: {row:?}")));
+            };
+            let number = self.acknowledged.get(text).map(|row| CellValue::Number(row.number as f64));
+            if number.is_some() && row.get(n) != number.as_ref() {
+                return Err(self.wrong(&format!("row {text} holds another row's value")));
+            }
+            // A text is under the name that it says.
+            for (at, cell) in row.iter().enumerate() {
+                if let (CellValue::Text(value), Some(CellValue::Text(name))) = (cell, header.get(at))
+                    && let Some(said) = value.strip_prefix('=')
+                    && said != name
+                {
+                    return Err(self.wrong(&format!("{said} is under {name}")));
+                }
+            }
+            *found.entry(text.clone()).or_insert(0) += 1;
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, what: &str) -> String {
+        let lines: Vec<&str> = self.story.lines().collect();
+        let end = lines[lines.len().saturating_sub(60)..].join("\n");
+        format!("{end}\nseed {}: {what}", self.seed)
+    }
+
+    fn tell(&mut self, what: &str) {
+        let _ = writeln!(self.story, "{:>9.1} {what}", self.clock.world().as_secs_f64() - 3600.0);
+    }
+}
+
+/// What a world came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) rows: usize,
+    pub(crate) aside: usize,
+    /// Devices that stopped because three rows in a row were refused.
+    pub(crate) stops: usize,
+    /// Devices that found out that they are a copy.
+    pub(crate) copies: usize,
+    pub(crate) attempts: u64,
+}
+
+impl std::ops::AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.aside += other.aside;
+        self.stops += other.stops;
+        self.copies += other.copies;
+        self.attempts += other.attempts;
+    }
+}
+
+fn number_of(row: &NewRow) -> (u64, bool) {
+    let number = match row.record.fields.first() {
+        Some((_, Value::Number(number))) => *number as u64,
+        _ => 0,
+    };
+    (number, row.record.fields.iter().any(|(name, _)| name == "poison"))
+}
+
+fn settings(device: &str) -> Settings {
+    let table = |name: &str| Table { name: name.into(), columns: vec!["time".into(), "device".into(), "n".into()] };
+    Settings {
+        origin: "https://sheets.example".into(),
+        device: device.into(),
+        zone: TimeZone::UTC,
+        sheet: sheet_courier::Options {
+            title: "World".into(),
+            timezone: "Etc/UTC".into(),
+            tables: vec![table("readings"), table("doors")],
+        },
+    }
+}
+
+/// In memory where the system has such a place: a sync costs nothing there.
+fn scratch_dir() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
