@@ -16,7 +16,7 @@ use crate::glass::{Glass, Nothing, Picture, Terminal};
 /// What the configuration calls a panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Text on stderr: painted over when that is a terminal, else once a screen.
+    /// Text on stderr, where that is a terminal.
     Terminal,
     /// A picture of a 128x64 OLED in a file, replaced at each change.
     Png(PathBuf),
@@ -63,7 +63,10 @@ impl Display {
     /// When the system has no room for another thread.
     pub fn start(kind: &Kind, report: impl Fn(&io::Error) + Send + 'static) -> io::Result<Self> {
         let glass: Box<dyn Glass> = match kind {
-            Kind::Terminal => Box::new(Terminal::on_stderr()),
+            Kind::Terminal => match Terminal::on_stderr() {
+                Some(terminal) => Box::new(terminal),
+                None => Box::new(Nothing),
+            },
             Kind::Png(path) => Box::new(Picture::new(path.clone())),
             Kind::None => Box::new(Nothing),
         };

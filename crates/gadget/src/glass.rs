@@ -62,27 +62,20 @@ impl Glass for Picture {
     }
 }
 
-/// Text on stderr.
+/// Text on stderr, painted over in place.
 pub(crate) struct Terminal {
-    /// Painted over in place; `None` when stderr is not a terminal: then each screen is written once.
-    live: Option<Painted>,
     style: Style,
     last: String,
 }
 
-/// How many lines the last painting took.
-struct Painted {
-    lines: usize,
-}
-
 impl Terminal {
-    pub(crate) fn on_stderr() -> Self {
-        let live = io::stderr().is_terminal();
+    /// `None` when stderr is not a terminal that can be painted on: a log wants lines, and has them from the command.
+    pub(crate) fn on_stderr() -> Option<Self> {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colour = if live && !dumb && std::env::var_os("NO_COLOR").is_none() { Colour::Ansi } else { Colour::Never };
-        let (columns, rows) = if live { size() } else { (80, None) };
+        let colour = if std::env::var_os("NO_COLOR").is_none() { Colour::Ansi } else { Colour::Never };
+        let (columns, rows) = size();
         let style = Style { columns, rows, charset: charset(), colour };
-        Self { live: (live && !dumb).then_some(Painted { lines: 0 }), style, last: String::new() }
+        (io::stderr().is_terminal() && !dumb).then(|| Self { style, last: String::new() })
     }
 }
 
@@ -93,24 +86,19 @@ impl Glass for Terminal {
             return Ok(());
         }
         let mut err = io::stderr().lock();
-        match &mut self.live {
-            Some(painted) => {
-                // Up over the last painting, and away with it (ECMA-48: CUU, ED).
-                if painted.lines > 0 {
-                    write!(err, "\x1b[{}A\x1b[J", painted.lines)?;
-                }
-                err.write_all(text.as_bytes())?;
-                painted.lines = text.lines().count();
-            }
-            None => err.write_all(text.as_bytes())?,
+        // Up over the last painting, and away with it (ECMA-48: CUU, ED).
+        match self.last.lines().count() {
+            0 => {}
+            lines => write!(err, "\x1b[{lines}A\x1b[J")?,
         }
+        err.write_all(text.as_bytes())?;
         err.flush()?;
         self.last = text;
         Ok(())
     }
 
     fn next_change(&self, screen: &Screen, elapsed: Duration) -> Option<Duration> {
-        self.live.as_ref().and_then(|_| terminal::next_change(screen, &self.style, elapsed))
+        terminal::next_change(screen, &self.style, elapsed)
     }
 }
 
