@@ -31,7 +31,8 @@ pub struct Discovery {
 
 #[derive(Debug)]
 enum State {
-    Asking(Document),
+    /// The second document, after what the first one brought.
+    Asking(Document, Option<DiscoveryError>),
     Over(Result<Box<Metadata>, DiscoveryError>),
 }
 
@@ -100,13 +101,13 @@ impl Discovery {
     /// The issuer is no `https` (or loopback) address without query and fragment.
     pub fn start(issuer: &str, check: IssuerCheck) -> Result<Self, BadUrl> {
         let issuer = Url::parse(issuer).and_then(Url::plain)?;
-        Ok(Self { issuer, check, state: State::Asking(Document::OpenId) })
+        Ok(Self { issuer, check, state: State::Asking(Document::OpenId, None) })
     }
 
     /// What to do now.
     pub fn next(&self) -> DiscoveryStep {
         match &self.state {
-            State::Asking(document) => match document.url(&self.issuer) {
+            State::Asking(document, _) => match document.url(&self.issuer) {
                 Ok(url) => DiscoveryStep::Send(wire::get(&url)),
                 Err(why) => DiscoveryStep::Failed(DiscoveryError::BadEndpoint(BadEndpoint { which: "issuer", why })),
             },
@@ -117,17 +118,22 @@ impl Discovery {
 
     /// What became of the last [`DiscoveryStep::Send`].
     pub fn reply(&mut self, reply: Reply<'_>) {
-        let State::Asking(document) = self.state else { return };
-        let found = match reply {
-            Reply::Lost(lost) => Err(DiscoveryError::Later { trouble: Trouble::Lost(lost), retry_after: None }),
-            Reply::Answer(answer) => self.answered(&answer),
-        };
-        self.state = match (found, document) {
-            // Some providers have the one document, some the other; some mention the device flow only in the second.
-            (Err(DiscoveryError::NotFound { .. } | DiscoveryError::NoDeviceFlow), Document::OpenId) => {
-                State::Asking(Document::OAuth)
+        let State::Asking(document, earlier) = &mut self.state else { return };
+        let (document, earlier) = (*document, earlier.take());
+        let answer = match reply {
+            Reply::Answer(answer) => answer,
+            Reply::Lost(lost) => {
+                self.state =
+                    State::Over(Err(DiscoveryError::Later { trouble: Trouble::Lost(lost), retry_after: None }));
+                return;
             }
-            (found, _) => State::Over(found.map(Box::new)),
+        };
+        self.state = match (self.answered(&answer), document, earlier) {
+            // Some providers have the one document, some the other; some mention the device flow only in the second.
+            // What is not there may also be answered with a page or a failure.
+            (Err(error), Document::OpenId, _) if error.asks_elsewhere() => State::Asking(Document::OAuth, Some(error)),
+            (Err(DiscoveryError::NotFound { .. }), Document::OAuth, Some(earlier)) => State::Over(Err(earlier)),
+            (found, _, _) => State::Over(found.map(Box::new)),
         };
     }
 
@@ -142,6 +148,12 @@ impl Discovery {
             }),
             status => Err(DiscoveryError::NotFound { status }),
         }
+    }
+}
+
+impl DiscoveryError {
+    fn asks_elsewhere(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::NoDeviceFlow | Self::Later { .. })
     }
 }
 

@@ -112,6 +112,8 @@ struct Asking {
 const MOST_STRANGE: u32 = 3;
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 const RETRY_CAP: Duration = Duration::from_secs(30);
+/// A person stands here: a `Retry-After` beyond this is a mistake or malice.
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 
 impl<'a> SignIn<'a> {
     /// Begins. The first step asks the provider for a code, so start only when a person wants it.
@@ -345,7 +347,7 @@ impl Asking {
     fn again(&mut self, trouble: Trouble, retry_after: Option<Duration>, now: Mono) -> Asked {
         let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(self.misses));
         self.misses = self.misses.saturating_add(1);
-        self.not_before = now + doubled.min(RETRY_CAP).max(retry_after.unwrap_or_default());
+        self.not_before = now + doubled.min(RETRY_CAP).max(retry_after.unwrap_or_default().min(LONGEST_RETRY));
         Asked::Again(trouble)
     }
 }

@@ -320,3 +320,16 @@ fn without_a_proof_key_none_is_sent() {
     let poll = body(&device.next().request());
     assert!(!poll.contains("code_"), "{poll}");
 }
+
+#[test]
+fn a_provider_that_is_busy_is_asked_again_when_it_says_but_not_next_year() {
+    for (retry_after, gap) in [("20", 20.0), ("31536000", 900.0), ("1", 2.0)] {
+        let client = client();
+        let mut device = Device::new(&client);
+        device.next().request();
+        let header = |name: &str| (name == "retry-after").then_some(retry_after);
+        device.reply(Reply::Answer(Answer::new(429, header, b"")));
+        device.next().request();
+        assert_eq!(device.gaps(), [gap]);
+    }
+}

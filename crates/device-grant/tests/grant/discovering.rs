@@ -68,6 +68,24 @@ fn a_document_without_a_device_endpoint_is_asked_for_in_the_other_place() {
 }
 
 #[test]
+fn a_page_or_a_failure_in_the_first_place_does_not_hide_the_second() {
+    for said in [(200, "<html>our shop</html>"), (500, ""), (302, ""), (401, "{}")] {
+        let mut discovery = Discovery::start("https://h.example/t1", IssuerCheck::Exact).unwrap();
+        discovery.reply(answer(said.0, said.1));
+        discovery.reply(answer(200, DOCUMENT));
+        assert!(matches!(discovery.next(), DiscoveryStep::Done(_)), "{said:?}");
+    }
+}
+
+#[test]
+fn the_more_telling_of_two_failures_is_told() {
+    let mut discovery = Discovery::start("https://h.example/t1", IssuerCheck::Exact).unwrap();
+    discovery.reply(answer(200, &DOCUMENT.replace("device_authorization_endpoint", "other")));
+    discovery.reply(answer(404, ""));
+    assert!(matches!(discovery.next(), DiscoveryStep::Failed(DiscoveryError::NoDeviceFlow)));
+}
+
+#[test]
 fn another_issuer_is_refused_byte_for_byte() {
     for other in ["https://evil.example/t1", "https://h.example/t1/", "https://H.example/t1"] {
         let error = with("https://h.example/t1", other).unwrap_err();
