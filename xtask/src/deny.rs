@@ -5,7 +5,9 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-pub(crate) fn check() -> Result<(), String> {
+use crate::{Outcome, Step};
+
+pub(crate) fn check() -> Step {
     let rules = fs::read_to_string("deny.toml").map_err(|error| format!("deny.toml: {error}"))?;
     let allowed = quoted_lines(&rules, "allow = [");
     let banned: Vec<_> = rules.lines().filter_map(|line| line.split("crate = \"").nth(1)?.split('"').next()).collect();
@@ -34,7 +36,7 @@ pub(crate) fn check() -> Result<(), String> {
         packages(&tree).count(),
         shipped.len()
     );
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    if wrong.is_empty() { Ok(Outcome::Done) } else { Err(wrong.join("\n")) }
 }
 
 fn metadata() -> Result<Value, String> {
