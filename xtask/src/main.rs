@@ -29,8 +29,11 @@ pub(crate) enum Outcome {
 
 pub(crate) type Step = Result<Outcome, String>;
 
+/// A step of the gate, by the name it is called by.
+type Named = (&'static str, fn() -> Step);
+
 /// The gate, cheap steps first.
-const GATE: &[(&str, fn() -> Step)] =
+const GATE: &[Named] =
     &[("fmt", fmt), ("deny", deny::check), ("clippy", clippy), ("unit", unit), ("doc", doc)];
 
 fn main() -> ExitCode {
