@@ -94,6 +94,9 @@ const MOST_CONNECTIONS: usize = 2_000;
 /// A connection parses JSON of limited depth and needs no more.
 const STACK_BYTES: usize = 512 * 1024;
 
+/// A connection that is in the middle of a large request.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(5);
+
 impl Server {
     /// Binds, reads the data file, and answers from then on. Port 0 finds a free one.
     ///
@@ -112,6 +115,7 @@ impl Server {
         let shared = Arc::new(Shared {
             world: Mutex::new(World { model, journal }),
             connections: Mutex::default(),
+            left: Condvar::new(),
             next_connection: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             quiet: Mutex::new(()),
@@ -163,12 +167,18 @@ impl Drop for Server {
             address => address,
         };
         let woken = TcpStream::connect_timeout(&knock, Duration::from_secs(1)).is_ok();
-        for stream in lock(&self.shared.connections).values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
         if let Some(accepting) = self.accepting.take().filter(|_| woken) {
             let _ = accepting.join();
         }
+        let connections = lock(&self.shared.connections);
+        for stream in connections.values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        // What is being applied is finished, so that the data file is free for the next server when this returns.
+        let some_left = |connections: &mut BTreeMap<u64, TcpStream>| !connections.is_empty();
+        let left = self.shared.left.wait_timeout_while(connections, LONGEST_GOODBYE, some_left);
+        drop(left);
+        self.shared.world().journal = None;
     }
 }
 
@@ -176,6 +186,8 @@ impl Drop for Server {
 struct Shared {
     world: Mutex<World>,
     connections: Mutex<BTreeMap<u64, TcpStream>>,
+    /// A connection ended.
+    left: Condvar,
     next_connection: AtomicU64,
     stopping: AtomicBool,
     quiet: Mutex<()>,
@@ -196,6 +208,9 @@ impl Shared {
 
     /// Applies the request, makes it durable, and only then gives the reply away.
     fn answer(&self, request: &Request) -> Reply {
+        if self.stopping.load(Ordering::SeqCst) {
+            return errors::plain(503);
+        }
         let (reply, ticket) = {
             let mut guard = self.world();
             let World { model, journal } = &mut *guard;
@@ -256,6 +271,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
                     // The registry's handle must not keep the socket open: a reset is sent by the last close.
                     drop(lock(&shared.connections).remove(&number));
                     drop(kept);
+                    shared.left.notify_all();
                 });
             }
         };
