@@ -59,6 +59,14 @@ impl Client {
         &self.id
     }
 
+    /// Its secret, whichever way it is sent.
+    pub(crate) fn secret(&self) -> Option<&ClientSecret> {
+        match &self.auth {
+            ClientAuth::None => None,
+            ClientAuth::Post(secret) | ClientAuth::Basic(secret) => Some(secret),
+        }
+    }
+
     /// How it proves who it is.
     pub fn auth(&self) -> &ClientAuth {
         &self.auth

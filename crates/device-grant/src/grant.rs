@@ -1,6 +1,6 @@
 //! A code that waits for its person: when to poll, and what each answer means.
 
-use crate::answer::{self, Said};
+use crate::answer::{Reader, Said};
 use crate::body::Round;
 use crate::client::Client;
 use crate::device_answer::DeviceAnswer;
@@ -126,7 +126,8 @@ impl Grant {
         let dialect = &client.provider().dialect;
         let date = answer.date.and_then(http_date::unix_seconds);
         self.pace.heard(http_date::retry_after(answer.retry_after, answer.date), date, now);
-        match answer::read(dialect, dialect.poll_statuses, answer) {
+        let reader = Reader { client, statuses: dialect.poll_statuses, sent: self.code.expose() };
+        match reader.read(answer) {
             Said::Object(mut members) => {
                 match tokens::read(&mut members, dialect, AbsentType::at_sign_in(dialect), &self.scopes, sent) {
                     None => self.noise(answer.status),
@@ -182,6 +183,7 @@ impl Grant {
 /// The tokens in an answer that nobody waits for any more, if there are any.
 pub(crate) fn tokens_in(client: &Client, answer: &Answer<'_>, asked: &Scopes, now: Mono) -> Option<Tokens> {
     let dialect = &client.provider().dialect;
-    let Said::Object(mut members) = answer::read(dialect, &[], answer) else { return None };
+    let reader = Reader { client, statuses: &[], sent: "" };
+    let Said::Object(mut members) = reader.read(answer) else { return None };
     tokens::read(&mut members, dialect, AbsentType::at_sign_in(dialect), asked, now)?.ok()
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
-use crate::answer::{self, Said};
+use crate::answer::{Reader, Said};
 use crate::client::Client;
 use crate::dialect::{RepeatScope, Word};
 use crate::error::{BadAnswer, OAuthError, Trouble};
@@ -120,7 +120,8 @@ impl<'a> Refresh<'a> {
         // A status of 400 to 499 without words is a refusal of some kind; after any other the token may be replaced.
         let acted = if (400..500).contains(&answer.status) { Acted::No } else { Acted::Perhaps };
         let noise = Trouble::Unreadable { status: answer.status };
-        match answer::read(dialect, dialect.refresh_statuses, answer) {
+        let reader = Reader { client: self.client, statuses: dialect.refresh_statuses, sent: self.token.expose() };
+        match reader.read(answer) {
             // The sign-in proved that this provider gives bearer tokens: the type need not be repeated here.
             Said::Object(mut members) => {
                 match tokens::read(&mut members, dialect, AbsentType::Bearer, self.scopes, asked_at) {

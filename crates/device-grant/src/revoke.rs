@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::answer::{self, Said};
+use crate::answer::{self, Reader, Said};
 use crate::client::Client;
 use crate::dialect::{RevokeStyle, Word};
 use crate::error::{OAuthError, Trouble};
@@ -84,7 +84,7 @@ impl<'a> Revoke<'a> {
             Reply::Answer(answer) => answer,
         };
         let retry_after = http_date::retry_after(answer.retry_after, answer.date);
-        match answer::read(&self.client.provider().dialect, &[], &answer) {
+        match (Reader { client: self.client, statuses: &[], sent: self.token }).read(&answer) {
             Said::Error { word: Some(Word::Unknown | Word::Expired), .. } => Revoked::Done,
             // Google's word for a token that was dead already.
             Said::Error { error, .. } if error.code.as_str() == "invalid_token" => Revoked::Done,

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::answer::{self, Said};
+use crate::answer::{self, Reader, Said};
 use crate::client::{Client, Provider};
 use crate::device_answer::DeviceAnswer;
 use crate::dialect::{DeviceAuth, Word};
@@ -198,10 +198,10 @@ impl<'a> SignIn<'a> {
         }
     }
 
-    /// The code that waits for the person, while there is one. When it is gone, take it off the display.
+    /// The code that waits for the person, while it lives. When it is gone, take it off the display.
     pub fn prompt(&self) -> Option<&Prompt> {
         match &self.state {
-            State::Waiting(grant) => Some(&grant.prompt),
+            State::Waiting(grant) if self.now < grant.prompt.deadline => Some(&grant.prompt),
             _ => None,
         }
     }
@@ -323,7 +323,7 @@ impl Asking {
     fn answered(&mut self, client: &Client, answer: &Answer<'_>, sent: Mono, now: Mono) -> Asked {
         let dialect = &client.provider().dialect;
         let retry_after = http_date::retry_after(answer.retry_after, answer.date);
-        match answer::read(dialect, &[], answer) {
+        match (Reader { client, statuses: &[], sent: "" }).read(answer) {
             Said::Object(mut members) => match DeviceAnswer::read(&mut members, dialect, sent) {
                 Ok(answer) => Asked::Answer(Box::new(answer)),
                 Err(fault) => Asked::Over(SignInError::BadAnswer(fault)),

@@ -267,6 +267,7 @@ fn the_deadline_has_one_last_poll_and_then_it_is_over() {
         }
     };
     assert_eq!(error, SignInError::Expired { approval_may_be_lost: false });
+    assert!(device.machine.prompt().is_none());
     let late: Vec<_> = device.sent.iter().filter(|sent| **sent >= secs(1800)).collect();
     assert_eq!(late.len(), 1);
     assert!(*late[0] <= secs(1806) && device.now <= secs(1806), "{late:?}");
@@ -279,6 +280,7 @@ fn an_approval_in_the_last_second_is_not_missed() {
     while device.next().request().url.ends_with("/token") && device.now < secs(1800) {
         device.answer(PENDING);
     }
+    assert!(device.machine.prompt().is_none(), "a dead code is not shown while the last poll is under way");
     device.answer(TOKENS);
     device.next().tokens();
 }

@@ -64,6 +64,10 @@ fn a_new_refresh_token_replaces_the_old_and_none_keeps_it() {
 fn lives_count_from_the_sending() {
     let tokens = renewed(r#"{"access_token":"at","token_type":"bearer","expires_in":3599}"#);
     assert_eq!((tokens.asked_at, tokens.expires_in), (at(100.0), Some(secs(3599))));
+    for (text, life_s) in [("\"3600\"", 3600), ("3599.9", 3599), ("\"3.6e3\"", 3600)] {
+        let tokens = renewed(&format!(r#"{{"access_token":"at","token_type":"bearer","expires_in":{text}}}"#));
+        assert_eq!(tokens.expires_in, Some(secs(life_s)));
+    }
 }
 
 #[test]

@@ -63,6 +63,25 @@ fn no_error_repeats_a_body() {
 }
 
 #[test]
+fn what_a_provider_repeats_of_our_secrets_is_not_shown() {
+    let auth = ClientAuth::Post(secret("canary-secret"));
+    let client = Client::new(Provider::rfc(endpoints()), "gadget", auth).unwrap();
+    let echo =
+        |what: &str| format!(r#"{{"error":"invalid_request","error_description":"bad {what} or canary-secret"}}"#);
+    let mut device = Device::new(&client);
+    device.next().request();
+    device.answer((200, &DEVICE_ANSWER.replace("GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS", "canary-code")));
+    device.poll((400, &echo("canary-code")));
+    let error = device.next().error();
+    hides(&format!("{error:?} {error}"));
+    assert!(error.to_string().contains("bad (hidden) or (hidden)"));
+    let (token, asked) = (RefreshToken::parse("canary-refresh".into()).unwrap(), Scopes::none());
+    let said = echo("canary-refresh");
+    hides(&format!("{:?}", Refresh::new(&client, &token, &asked, History::Clear).outcome(answer(400, &said), at(0.0))));
+    hides(&format!("{:?}", Revoke::refresh_token(&client, &token).unwrap().outcome(answer(400, &said))));
+}
+
+#[test]
 fn a_code_never_gets_into_an_address() {
     let client = client();
     let mut device = Device::with_code(&client);
