@@ -13,6 +13,7 @@ use crate::delivery::{self, AttemptError, Bell, Change, Delivery, DeliveryLock, 
 use crate::durable;
 use crate::http::{Client, ClientError, Http};
 use crate::outbox::{self, DiskError, Outbox};
+use crate::record;
 use crate::recorder::Recorder;
 use crate::session::{self, AccessError, Account, Asked, Session, SignInError, SignInEvent, TokenError};
 use crate::status::{self, DeliveryState, GrantState, Status, When};
@@ -435,7 +436,12 @@ impl Device {
         let zone = self.config.timezone();
         let tables = self.config.tables.iter().map(|table| sheet_courier::Table {
             name: table.name.clone(),
-            columns: table.columns.iter().map(|column| column.name.clone()).collect(),
+            // Ours first: a person reads a log from its time.
+            columns: record::OURS
+                .into_iter()
+                .map(str::to_owned)
+                .chain(table.columns.iter().map(|column| column.name.clone()))
+                .collect(),
         });
         Ok(Settings {
             origin: provider.emulator.clone().unwrap_or_else(|| SHEETS.into()),

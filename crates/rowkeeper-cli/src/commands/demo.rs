@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use google_emulator::{Action, CellValue, Faults, Options, Server, ServerOptions, When};
-use rowkeeper::clock::{Clock, Stop, SystemClock, Woke};
+use rowkeeper::clock::{Clock, Stop, SystemClock};
 use rowkeeper::config::Config;
 use rowkeeper::outbox::Value;
 use rowkeeper::record::Record;
@@ -105,8 +105,11 @@ impl Story {
         let stop = self.stop.clone();
         thread::scope(|scope| {
             let recording = scope.spawn(move || {
-                // One reading a second, once somebody has signed the device in.
-                while SystemClock.wait(SystemClock.mono() + Duration::from_secs(1), &stop) != Woke::Stopped {
+                // One reading a second, once somebody has signed the device in. The device's own switch is nudged by
+                // every record, so the pause has one of its own.
+                let pause = Stop::new();
+                while !stop.is_stopped() {
+                    SystemClock.wait(SystemClock.mono() + Duration::from_secs(1), &pause);
                     if device.session().status().state == rowkeeper::status::GrantState::SignedIn {
                         _ = device.recorder().record(reading(number));
                         number += 1;
@@ -114,7 +117,6 @@ impl Story {
                 }
             });
             let mut told = false;
-            // The library's switch is pressed by the same signals; a nudge may be taken by either waiter.
             let outcome = self.device.run(
                 &mut |event| {
                     match &event {
