@@ -18,11 +18,11 @@ pub(crate) struct Pace {
     /// Answers in a row that were lost or made no sense.
     pub(crate) misses: u32,
     /// `slow_down`s in a row.
-    slowed: u32,
+    pub(crate) slowed: u32,
     /// `Retry-After` of the last answer.
     retry_after: Duration,
     /// A server date and when it came: two of them measure our clock.
-    date: Option<(i64, Mono)>,
+    pub(crate) date: Option<(i64, Mono)>,
 }
 
 /// Our own back-off never asks for more than this, unless the floor does.
@@ -47,9 +47,9 @@ impl Pace {
     }
 
     /// What was learnt before a restart.
-    pub(crate) fn resumed(floor: Duration, scale_permille: u32, misses: u32) -> Self {
+    pub(crate) fn resumed(floor: Duration, scale_permille: u32, misses: u32, slowed: u32) -> Self {
         let scale_permille = scale_permille.clamp(1000, MOST_DRIFT_PERMILLE);
-        Self { scale_permille, misses, ..Self::new(floor) }
+        Self { scale_permille, misses, slowed, ..Self::new(floor) }
     }
 
     /// The least wait that cannot draw a `slow_down`: the floor, a margin for clocks and networks, the drift.

@@ -43,6 +43,8 @@ pub struct Pending {
     /// How long the next poll had to wait.
     next_poll_in: Duration,
     pace: Pace,
+    /// The provider's date, and how long before the sealing it came.
+    date: Option<(i64, Duration)>,
     /// A poll was under way: its answer is lost.
     in_flight: bool,
     /// An answer was lost before.
@@ -67,10 +69,16 @@ pub(crate) fn seal(grant: &Grant, client: &Client, now: &Stamp) -> Zeroizing<Vec
     members.add("code_verifier", pkce.as_ref().map_or("", Pkce::verifier));
     members.add("expires_in_ms", ms(prompt.expires_in));
     members.add("remaining_ms", ms(prompt.deadline.since(now.mono)));
-    members.add("next_poll_in_ms", ms(next_poll.since(now.mono)));
+    // A millisecond more: a wait that is rounded down at every restart would creep below the floor.
+    members.add("next_poll_in_ms", ms(next_poll.since(now.mono).saturating_add(Duration::from_millis(1))));
     members.add("interval_ms", ms(pace.floor));
     members.add("drift_permille", pace.scale_permille.to_string());
     members.add("misses", pace.misses.to_string());
+    members.add("slow_downs", pace.slowed.to_string());
+    if let Some((unix_s, at)) = pace.date {
+        members.add("server_date_s", unix_s.to_string());
+        members.add("server_date_age_ms", ms(now.mono.since(at)));
+    }
     members.add("in_flight", if in_flight.is_some() { "yes" } else { "no" });
     members.add("answer_lost", if *unsure { "yes" } else { "no" });
     members.add("boot_id", now.boot_id.as_deref().unwrap_or_default());
@@ -96,7 +104,9 @@ impl Pending {
             duration(members, "interval_ms")?,
             number(members, "drift_permille")?,
             number(members, "misses")?,
+            number(members, "slow_downs").unwrap_or_default(),
         );
+        let date = number(members, "server_date_s").zip(duration(members, "server_date_age_ms"));
         let optional_url = |name: &str| members.text(&[name]).map(Url::parse).transpose().ok();
         let yes = |name: &str| match members.text(&[name])? {
             "yes" => Some(true),
@@ -114,6 +124,7 @@ impl Pending {
             remaining: duration(members, "remaining_ms")?,
             next_poll_in: duration(members, "next_poll_in_ms")?,
             pace,
+            date,
             in_flight: yes("in_flight")?,
             unsure: yes("answer_lost")?,
             sealed_at: Stamp {
@@ -181,6 +192,13 @@ impl Pending {
         let passed = self.passed(now);
         let deadline = now.mono + self.remaining.saturating_sub(passed);
         let unsure = self.may_be_used();
+        // The first date is of use as long as our clock goes on counting from where it was.
+        let date = self.date.and_then(|(unix_s, age)| {
+            let age = age.saturating_add(now.since(&self.sealed_at)?);
+            now.mono.since_origin().checked_sub(age).map(|then| (unix_s, Mono::new(then)))
+        });
+        let mut pace = self.pace;
+        pace.date = date;
         Ok(Grant {
             code: self.code,
             prompt: Prompt {
@@ -192,7 +210,7 @@ impl Pending {
             },
             scopes: self.scopes,
             pkce: self.pkce,
-            pace: self.pace,
+            pace,
             next_poll: now.mono + self.next_poll_in.saturating_sub(passed),
             in_flight: None,
             unsure,

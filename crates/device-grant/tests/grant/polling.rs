@@ -381,22 +381,35 @@ fn a_code_is_never_sent_again_after_its_tokens_came() {
 
 #[test]
 fn a_fast_clock_learns_from_the_servers_dates() {
-    let polls = approved_with_a_fast_clock(true);
+    let polls = approved_with_a_fast_clock(true, false);
     assert!(polls < 12, "{polls}");
 }
 
 #[test]
 fn a_fast_clock_gets_there_without_dates_too() {
-    let polls = approved_with_a_fast_clock(false);
+    let polls = approved_with_a_fast_clock(false, false);
     assert!(polls < 12, "{polls}");
 }
 
+#[test]
+fn what_was_learnt_about_the_clock_survives_a_restart_before_every_poll() {
+    for dates in [true, false] {
+        let polls = approved_with_a_fast_clock(dates, true);
+        assert_eq!(polls, approved_with_a_fast_clock(dates, false));
+    }
+}
+
 /// Our seconds are 30 % too short, and the server counts strictly. How many polls until the approval gets through?
-fn approved_with_a_fast_clock(dates: bool) -> usize {
+fn approved_with_a_fast_clock(dates: bool, restarts: bool) -> usize {
     let client = client();
     let mut device = Device::with_code(&client);
     let (mut required, mut last) = (5.0, 0.0);
     for poll in 1.. {
+        if restarts {
+            let now = device.stamp();
+            let pending = Pending::unseal(&device.machine.seal(&now).unwrap()).unwrap();
+            device = Device::going_on(SignIn::resume(&client, pending, &now).unwrap(), device.now);
+        }
         device.next().request();
         let server_now = device.now.as_secs_f64() / 1.3;
         let date = format!("Sun, 22 Nov 2026 19:{:02}:{:02} GMT", server_now as u64 / 60, server_now as u64 % 60);

@@ -95,13 +95,13 @@ fn clocks_tell_how_long_the_power_was_gone() {
     let client = client();
     // Sealed right after the code came: 1800 s to live, 5.5 s to the first poll.
     for (story, sealed_at, now, left_s, poll_in) in [
-        ("same boot", moment(100, "a", None), moment(103, "a", None), 1797, 2.5),
-        ("same boot, wall clock jumped", moment(100, "a", Some(0)), moment(103, "a", Some(9000)), 1797, 2.5),
+        ("same boot", moment(100, "a", None), moment(103, "a", None), 1797, 2.501),
+        ("same boot, wall clock jumped", moment(100, "a", Some(0)), moment(103, "a", Some(9000)), 1797, 2.501),
         ("reboot, good clocks", moment(100, "a", Some(5000)), moment(2, "b", Some(5060)), 1740, 0.0),
-        ("reboot, no clock", moment(100, "a", None), moment(2, "b", None), 1800, 5.5),
-        ("reboot, clock not trusted yet", moment(100, "a", Some(5000)), moment(2, "b", None), 1800, 5.5),
-        ("reboot, clock went back", moment(100, "a", Some(5000)), moment(2, "b", Some(4000)), 1800, 5.5),
-        ("no boot ids", moment(100, "", None), moment(103, "", None), 1800, 5.5),
+        ("reboot, no clock", moment(100, "a", None), moment(2, "b", None), 1800, 5.501),
+        ("reboot, clock not trusted yet", moment(100, "a", Some(5000)), moment(2, "b", None), 1800, 5.501),
+        ("reboot, clock went back", moment(100, "a", Some(5000)), moment(2, "b", Some(4000)), 1800, 5.501),
+        ("no boot ids", moment(100, "", None), moment(103, "", None), 1800, 5.501),
     ] {
         let mut device = Device::going_on(SignIn::start(&client, Ask::default(), sealed_at.mono), secs(100));
         device.next().request();
