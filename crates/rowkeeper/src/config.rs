@@ -9,6 +9,8 @@ use std::{env, fmt, fs, io};
 use device_grant::ClientSecret;
 use serde::Deserialize;
 
+use crate::table::{self, Table};
+
 /// All that a device is told before it starts.
 #[derive(Debug)]
 pub struct Config {
@@ -85,45 +87,6 @@ impl Default for Sheet {
     fn default() -> Self {
         Self { title: "Rowkeeper log".into(), timezone: None }
     }
-}
-
-/// `[[table]]`: a tab.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Table {
-    /// The name records are addressed by, and the tab's first title.
-    pub name: String,
-    /// Columns created at once, in this order, and their types; others are added as records bring them.
-    #[serde(default)]
-    pub columns: Vec<Column>,
-}
-
-/// A declared column.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// The key in records and the text in the header row.
-    pub name: String,
-    /// How a value without a type (`KEY=VALUE`, CSV) is read.
-    #[serde(default, rename = "type")]
-    pub kind: ColumnType,
-}
-
-/// How a `KEY=VALUE` or CSV value is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColumnType {
-    /// By its looks: a number, `true` or `false`, an RFC 3339 time, else text.
-    #[default]
-    Auto,
-    /// Always text: `007` stays `007` and `12` is text too.
-    Text,
-    /// A number, or the record is refused.
-    Number,
-    /// `true` or `false`, or the record is refused.
-    Boolean,
-    /// An RFC 3339 time, or the record is refused.
-    Time,
 }
 
 /// `[panel]`.
@@ -421,7 +384,7 @@ fn check_tables(tables: &[Table]) -> Result<(), ConfigError> {
             return bad(format!("two tables are called \"{}\"", table.name));
         }
         for column in &table.columns {
-            if let Err(what) = crate::record::check_key(&column.name) {
+            if let Err(what) = table::check_key(&column.name) {
                 return bad(format!("column \"{}\" of \"{}\": {what}", column.name, table.name));
             }
         }

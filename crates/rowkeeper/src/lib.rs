@@ -40,6 +40,7 @@ pub mod record;
 mod recorder;
 pub mod session;
 pub mod status;
+pub mod table;
 mod url;
 
 pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError};

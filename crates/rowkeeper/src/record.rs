@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::config::{ColumnType, Table};
 use crate::outbox::Value;
+use crate::table::{ColumnType, Table, check_key};
 
 /// One record, ready to be accepted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,9 +46,6 @@ pub const TEXT_LIMIT: usize = 50_000;
 
 /// Far above a sensible row and below what one call may carry, so that every accepted row can be sent.
 pub const RECORD_LIMIT_BYTES: usize = 1 << 20;
-
-/// Column headers that are ours, besides the reserved keys.
-pub const OURS: [&str; 2] = ["time", "device"];
 
 /// A record that is not kept, and why. Nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,19 +261,6 @@ fn len_bytes(value: &Value) -> usize {
     match value {
         Value::Text(text) => text.len(),
         _ => 16,
-    }
-}
-
-/// Whether `key` may be a column, and why not.
-pub(crate) fn check_key(key: &str) -> Result<(), &'static str> {
-    match key {
-        "" => Err("it is empty"),
-        _ if OURS.contains(&key) => Err("that column is kept by rowkeeper itself"),
-        "_id" | "_at" | "_table" => Err("it is reserved"),
-        _ if key.trim() != key => Err("it begins or ends with a space"),
-        _ if key.chars().any(char::is_control) => Err("it has control characters"),
-        _ if key.chars().count() > 200 => Err("it is longer than 200 characters"),
-        _ => Ok(()),
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::config::{Config, Table};
+use crate::config::Config;
 use crate::delivery;
 use crate::outbox::{self, AcceptError, Accepted, Happened, NewRow, Outbox};
 use crate::record::{Record, Refused};
+use crate::table::Table;
 
 /// A handle for recording. Cheap to clone; every method may be called from any thread.
 #[derive(Clone)]

@@ -1,0 +1,182 @@
+//! A device: its configuration, its outbox and its sign-in, and the loops that drive them.
+
+mod deliver;
+mod run;
+mod standing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
+
+pub use deliver::{DeliverError, Delivered};
+pub use run::Event;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::durable;
+use crate::http::{Client, ClientError, Http};
+use crate::outbox::{self, DiskError, Outbox};
+use crate::recorder::Recorder;
+use crate::session::Session;
+use crate::status::Status;
+
+/// What a device reaches the outside with. Each can be made to fail on purpose.
+#[derive(Clone)]
+pub struct Edges {
+    /// The network.
+    pub http: Arc<dyn Http>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A device. Its handles ([`Recorder`], [`Session`]) may be used from any thread, by any number of processes at once.
+#[derive(Clone)]
+pub struct Device {
+    config: Arc<Config>,
+    outbox: Arc<Outbox>,
+    session: Session,
+    clock: Arc<dyn Clock>,
+}
+
+/// The device cannot be opened. Nothing was changed.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The state directory cannot be made or used.
+    StateDir(PathBuf, io::Error),
+    /// The outbox cannot be used.
+    Outbox(PathBuf, outbox::OpenError),
+    /// The outbox was opened and does not answer.
+    Disk(DiskError),
+    /// The HTTP client cannot be made as configured.
+    Client(ClientError),
+}
+
+impl OpenError {
+    /// Whether trying again later may help without anybody doing anything: a disk that is full or busy.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::StateDir(_, error) => error.kind() == io::ErrorKind::StorageFull,
+            Self::Outbox(_, error) => error.is_temporary(),
+            Self::Disk(_) => true,
+            Self::Client(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StateDir(path, _) => {
+                write!(f, "cannot use the state directory {}; give another with --state-dir", path.display())
+            }
+            Self::Outbox(path, _) => write!(f, "cannot use the outbox {}", path.display()),
+            Self::Disk(error) => error.fmt(f),
+            Self::Client(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::StateDir(_, cause) => Some(cause),
+            Self::Outbox(_, cause) => Some(cause),
+            Self::Disk(error) => error.source(),
+            Self::Client(error) => error.source(),
+        }
+    }
+}
+
+impl Device {
+    /// Opens the device with the real network and clocks; makes its state directory (0700) at first use.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let ca_file = config.provider.as_ref().and_then(|provider| provider.ca_file.clone());
+        let http = Arc::new(Client::new(ca_file).map_err(OpenError::Client)?);
+        Self::open_with(config, Edges { http, clock: Arc::new(SystemClock) })
+    }
+
+    /// Opens the device with edges of the caller's choice.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_with(config: Config, edges: Edges) -> Result<Self, OpenError> {
+        let dir = &config.state_dir;
+        durable::make_dir(dir).map_err(|cause| OpenError::StateDir(dir.clone(), cause))?;
+        let outbox = open_outbox(&config)?;
+        let config = Arc::new(config);
+        let session = Session::new(Arc::clone(&config), edges.http, Arc::clone(&edges.clock));
+        Ok(Self { config, outbox: Arc::new(outbox), session, clock: edges.clock })
+    }
+
+    /// How the device of this configuration stands, without making or changing anything.
+    ///
+    /// # Errors
+    /// The outbox is there and cannot be read.
+    pub fn peek(config: Config) -> Result<Status, OpenError> {
+        let outbox = Self::peek_outbox(&config)?;
+        let clock = Arc::new(SystemClock);
+        let http = Arc::new(Client::new(None).map_err(OpenError::Client)?);
+        let session = Session::new(Arc::new(config), http, clock);
+        match outbox {
+            Some(outbox) => standing::status(&session, &outbox).map_err(OpenError::Disk),
+            None => Ok(standing::without_outbox(session.status())),
+        }
+    }
+
+    /// The outbox of this configuration, if there is one.
+    ///
+    /// # Errors
+    /// It is there and cannot be used.
+    pub fn peek_outbox(config: &Config) -> Result<Option<Outbox>, OpenError> {
+        match config.state_dir.join(OUTBOX).try_exists() {
+            Ok(true) => open_outbox(config).map(Some),
+            Ok(false) => Ok(None),
+            Err(cause) => Err(OpenError::StateDir(config.state_dir.clone(), cause)),
+        }
+    }
+
+    /// What it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its clocks.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Its outbox.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// A handle for recording.
+    pub fn recorder(&self) -> Recorder {
+        Recorder { config: Arc::clone(&self.config), outbox: Arc::clone(&self.outbox), clock: Arc::clone(&self.clock) }
+    }
+
+    /// A handle to the sign-in.
+    pub fn session(&self) -> Session {
+        self.session.clone()
+    }
+
+    /// How things stand, from the disk alone.
+    ///
+    /// # Errors
+    /// The outbox cannot be read.
+    pub fn status(&self) -> Result<Status, DiskError> {
+        standing::status(&self.session, &self.outbox)
+    }
+}
+
+/// The file in the state directory.
+const OUTBOX: &str = "outbox.sqlite";
+
+fn open_outbox(config: &Config) -> Result<Outbox, OpenError> {
+    let path = config.state_dir.join(OUTBOX);
+    let options = outbox::Options { max_bytes: config.outbox.max_bytes };
+    Outbox::open(&path, options).map_err(|error| OpenError::Outbox(path, error))
+}

@@ -1,0 +1,156 @@
+//! The daemon's loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Device;
+use super::deliver::{DeliverError, PATIENCE, attempt, hold_advice};
+use crate::clock::{Stop, Woke};
+use crate::delivery::{self, Bell, Change, Delivery, DeliveryLock, Stepped};
+use crate::session::{self, AccessError, Account, Asked, SignInError, SignInEvent};
+use crate::status::{self, GrantState};
+
+/// What happens while a device runs, for screens and logs.
+#[derive(Debug)]
+pub enum Event {
+    /// A code is to be shown, or is still waiting.
+    SignIn(SignInEvent),
+    /// The device was signed in.
+    SignedIn(Account),
+    /// A sign-in brought nothing; the device asks again by itself while it may.
+    SignInFailed(SignInError),
+    /// Something about the rows became durable.
+    Delivery(Change),
+    /// Something is wrong and will be tried again; one line.
+    Trouble(String),
+    /// Nothing is sent until a person acts; one line that says how.
+    Hold(String),
+    /// All rows are in the sheet.
+    Idle,
+}
+
+/// How often a device that waits for a person looks whether one acted, where nobody rings its bell.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// A refresh token that nobody uses dies after six months (docs/google.md, T3): one refresh a day keeps it.
+const KEEP_ALIVE: Duration = Duration::from_secs(24 * 3600);
+
+impl Device {
+    /// Runs the device until the stop is pressed: keeps the sign-in, sends rows as they come, asks for a new approval
+    /// when the old one died (three codes at most without one).
+    ///
+    /// # Errors
+    /// Only what nobody can wait out: an unusable configuration or state directory.
+    pub fn run(&self, on: &mut dyn FnMut(Event), stop: &Stop) -> Result<(), DeliverError> {
+        let settings = self.settings()?;
+        let Some(lock) = self.wait_for_lock(on, stop)? else { return Ok(()) };
+        // Without a bell (a state directory with a very long path) the outbox is looked at now and then.
+        let bell = Bell::listen(&self.config.state_dir, stop.clone()).ok();
+        let idle = if bell.is_some() { KEEP_ALIVE } else { delivery::POLL };
+        let mut delivery = Delivery::new(Arc::clone(&self.outbox), settings, lock);
+        let session = &self.session;
+        let mut api = |request: &_, timeouts: &_| attempt(session, &*self.clock, request, timeouts);
+        let mut kept_alive = self.clock.mono();
+        while !stop.is_stopped() {
+            let grant = session.status();
+            if grant.state != GrantState::SignedIn {
+                self.sign_in_by_itself(&grant, on, stop)?;
+                continue;
+            }
+            if self.clock.mono().since(kept_alive) >= KEEP_ALIVE {
+                kept_alive = self.clock.mono();
+                // What is wrong with it shows in the state; what is only weather is tried again with the next request.
+                _ = session.bearer();
+                continue;
+            }
+            let until = match delivery.step(&mut api, &*self.clock, &mut session::jitter) {
+                Ok(Stepped::Changed(change)) => {
+                    on(Event::Delivery(change));
+                    continue;
+                }
+                Ok(Stepped::Called) => continue,
+                Ok(Stepped::NeedsSignIn) => {
+                    // The loop's head sees why. A state that says otherwise by then is another process's approval.
+                    self.clock.mono() + Duration::from_secs(1)
+                }
+                Ok(Stepped::WaitUntil(until)) => {
+                    delivery.trouble().into_iter().for_each(|why| on(Event::Trouble(why.to_owned())));
+                    until
+                }
+                Ok(Stepped::Hold(hold, until)) => {
+                    on(Event::Hold(hold_advice(&hold)));
+                    until
+                }
+                Ok(Stepped::Idle) => {
+                    on(Event::Idle);
+                    self.clock.mono() + idle
+                }
+                Err(error) => {
+                    on(Event::Trouble(format!("the outbox does not answer: {error}")));
+                    self.clock.mono() + LOOK
+                }
+            };
+            self.clock.wait(until, stop);
+        }
+        Ok(())
+    }
+
+    /// One code at most; the caller comes back while the device is not signed in.
+    fn sign_in_by_itself(
+        &self,
+        grant: &status::Grant,
+        on: &mut dyn FnMut(Event),
+        stop: &Stop,
+    ) -> Result<(), DeliverError> {
+        if let (GrantState::Misconfigured, Some(reason)) = (grant.state, &grant.reason) {
+            // Approving again would not help. A refresh or a sign-in that works takes the state away.
+            on(Event::Hold(reason.clone()));
+            self.clock.wait(self.clock.mono() + PATIENCE, stop);
+            if self.session.token(Duration::ZERO).is_ok() {
+                return Ok(());
+            }
+        }
+        let outcome = self.session.sign_in(Asked::ByItself, &mut |event| on(Event::SignIn(event.clone())), stop);
+        let pause = match outcome {
+            Ok(account) => {
+                on(Event::SignedIn(account));
+                return Ok(());
+            }
+            Err(SignInError::Stopped) => return Ok(()),
+            Err(SignInError::Access(error)) if !is_weather(&error) => return Err(DeliverError::Access(error)),
+            Err(error) => {
+                let pause = match &error {
+                    SignInError::WaitsForPerson | SignInError::Access(_) => LOOK,
+                    SignInError::Misconfigured(_) | SignInError::Failed(_) => PATIENCE,
+                    _ => Duration::from_secs(1),
+                };
+                on(Event::SignInFailed(error));
+                pause
+            }
+        };
+        self.clock.wait(self.clock.mono() + pause, stop);
+        Ok(())
+    }
+
+    /// `None` when the stop was pressed first.
+    fn wait_for_lock(&self, on: &mut dyn FnMut(Event), stop: &Stop) -> Result<Option<DeliveryLock>, DeliverError> {
+        let mut told = false;
+        loop {
+            if let Some(lock) = DeliveryLock::take(&self.config.state_dir).map_err(DeliverError::Lock)? {
+                return Ok(Some(lock));
+            }
+            if !std::mem::replace(&mut told, true) {
+                on(Event::Trouble(
+                    "another rowkeeper delivers from this state directory; waiting for it to end".into(),
+                ));
+            }
+            if self.clock.wait(self.clock.mono() + Duration::from_secs(1), stop) == Woke::Stopped {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn is_weather(error: &AccessError) -> bool {
+    matches!(error, AccessError::Provider(session::ProviderError::Unreachable(_)))
+}
