@@ -564,7 +564,9 @@ impl Spreadsheet {
         if let Some(at) = tab(text) {
             return Ok(self.whole(at));
         }
-        let named = self.named_ranges.iter().find(|range| range["name"].as_str() == Some(text));
+        // gspread puts the tab before the name of a range.
+        let name = text.rsplit_once('!').map_or(text, |(_, name)| name);
+        let named = self.named_ranges.iter().find(|range| range["name"].as_str() == Some(name));
         if let Some(range) = named {
             return self.resolve_range(&range["range"]);
         }

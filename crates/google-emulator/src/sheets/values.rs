@@ -236,9 +236,10 @@ fn find_table(sheet: &Sheet, area: &Area) -> Option<Table> {
     Some(Table { area: Area { sheet: area.sheet, rows: found.rows, columns }, next_column })
 }
 
-/// Whether the cell or one of its neighbours is filled: an empty corner may still belong to a table.
+/// Whether the cell, or one beside or above it, is filled: an empty corner may still belong to a table. A blank line
+/// above a table does not: gspread's `insert_row` makes one and then appends into it.
 fn touches_data(grid: &Grid, row: usize, column: usize) -> bool {
-    (row.saturating_sub(1)..=row + 1).any(|row| {
+    (row.saturating_sub(1)..=row).any(|row| {
         (column.saturating_sub(1)..=column + 1)
             .any(|column| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty()))
     })
