@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ const IDLE: Duration = Duration::from_secs(240);
 const STALLED: Duration = Duration::from_secs(30);
 
 /// Serves until one side has enough, then hands the stream to `close`, which drops its last handle.
-pub(super) fn serve(stream: TcpStream, shared: &Shared, close: impl FnOnce(TcpStream)) {
+pub(super) fn serve(stream: Arc<TcpStream>, shared: &Shared, close: impl FnOnce(Arc<TcpStream>)) {
     let _ = stream.set_nodelay(true);
     let _ = stream.set_write_timeout(Some(STALLED));
     let mut connection = Connection { stream, buffer: Vec::new(), shared };
@@ -28,7 +29,7 @@ pub(super) fn serve(stream: TcpStream, shared: &Shared, close: impl FnOnce(TcpSt
 }
 
 struct Connection<'a> {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     /// Bytes received that belong to no request yet.
     buffer: Vec<u8>,
     shared: &'a Shared,
@@ -96,7 +97,7 @@ impl Connection<'_> {
             Delivery::Dropped => return Ok(End::Closed),
             Delivery::Reset => {
                 // Closing with a linger time of zero sends RST instead of FIN.
-                rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+                rustix::net::sockopt::set_socket_linger(&*self.stream, Some(Duration::ZERO))?;
                 return Ok(End::Closed);
             }
         }
@@ -107,7 +108,7 @@ impl Connection<'_> {
         let head = self.read_head()?;
         let mut request = head.request;
         if head.expects_continue && self.buffer.is_empty() {
-            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            (&*self.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         request.body = match head.body {
             BodyLength::Known(length) if length > MOST_BODY_BYTES => return Err(Unread::Refused(413)),
@@ -138,7 +139,7 @@ impl Connection<'_> {
 
     fn receive(&mut self) -> Result<(), Unread> {
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk)? {
+        match (&*self.stream).read(&mut chunk)? {
             0 => Err(Unread::Gone),
             count => {
                 self.buffer.extend_from_slice(&chunk[..count]);
@@ -204,14 +205,14 @@ impl Connection<'_> {
         if with_body {
             out.extend_from_slice(&reply.body[..body_bytes.min(length)]);
         }
-        self.stream.write_all(&out)
+        (&*self.stream).write_all(&out)
     }
 
     fn drip(&mut self, body: &[u8], bytes_per_second: u32) -> io::Result<()> {
         let portion = (bytes_per_second / 20).max(1);
         let pause = Duration::from_secs(1) * portion / bytes_per_second;
         for part in body.chunks(portion as usize) {
-            self.stream.write_all(part)?;
+            (&*self.stream).write_all(part)?;
             if !self.shared.pause(pause) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
@@ -225,7 +226,7 @@ impl Connection<'_> {
         let _ = self.stream.set_read_timeout(Some(Duration::from_millis(500)));
         let mut sink = [0; 16 * 1024];
         let mut left = MOST_BODY_BYTES;
-        while let Ok(count @ 1..) = self.stream.read(&mut sink) {
+        while let Ok(count @ 1..) = (&*self.stream).read(&mut sink) {
             left = left.saturating_sub(count);
             if left == 0 {
                 return;

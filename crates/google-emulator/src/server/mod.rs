@@ -158,7 +158,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
+        {
+            // Under the lock, so that nobody is between looking at the flag and falling asleep.
+            let _quiet = lock(&self.shared.quiet);
+            self.shared.stopping.store(true, Ordering::SeqCst);
+        }
         self.shared.wake.notify_all();
         // The acceptor blocks until somebody comes.
         let knock = match self.address {
@@ -175,7 +179,7 @@ impl Drop for Server {
             let _ = stream.shutdown(Shutdown::Both);
         }
         // What is being applied is finished, so that the data file is free for the next server when this returns.
-        let some_left = |connections: &mut BTreeMap<u64, TcpStream>| !connections.is_empty();
+        let some_left = |connections: &mut BTreeMap<u64, Arc<TcpStream>>| !connections.is_empty();
         let left = self.shared.left.wait_timeout_while(connections, LONGEST_GOODBYE, some_left);
         drop(left);
         self.shared.world().journal = None;
@@ -185,7 +189,7 @@ impl Drop for Server {
 #[derive(Debug)]
 struct Shared {
     world: Mutex<World>,
-    connections: Mutex<BTreeMap<u64, TcpStream>>,
+    connections: Mutex<BTreeMap<u64, Arc<TcpStream>>>,
     /// A connection ended.
     left: Condvar,
     next_connection: AtomicU64,
@@ -255,14 +259,14 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             shared.pause(Duration::from_millis(10));
             continue;
         };
-        let Ok(handle) = stream.try_clone() else { continue };
+        let stream = Arc::new(stream);
         let number = shared.next_connection.fetch_add(1, Ordering::Relaxed);
         {
             let mut connections = lock(&shared.connections);
             if connections.len() >= MOST_CONNECTIONS {
                 continue;
             }
-            connections.insert(number, handle);
+            connections.insert(number, Arc::clone(&stream));
         }
         let serve = {
             let shared = Arc::clone(shared);

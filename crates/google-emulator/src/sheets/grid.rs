@@ -37,7 +37,7 @@ pub(crate) struct Grid {
 }
 
 /// A touched chunk is copied once per batch: small enough for that, large enough that a million rows are few chunks.
-const CHUNK: usize = 256;
+const CHUNK: usize = 64;
 
 impl Grid {
     pub(crate) fn len(&self) -> usize {
