@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cell::{Cell, Row};
 use crate::durable::FrozenTab;
 use crate::ids::{Digest, Fate, MarkerId, sheet_id_of_table};
-use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Tab, Versions, register_value};
+use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Register, Tab, Versions, register_value};
 
 /// Google recommends 2 MB for a request; larger ones were accepted (4.5 and 9 MB, docs/google.md), but take longer.
 pub const MAX_BODY_BYTES: usize = 2_000_000;
@@ -83,16 +83,17 @@ impl Plan {
 
     fn add(&mut self, part: Part, spreadsheet: &str, changes: &mut Vec<Value>, appends: &mut String) {
         let sheet_id = part.tab.as_ref().map_or(sheet_id_of_table(&part.table), |tab| tab.sheet_id);
-        let version = self.versions_after.get(&sheet_id).copied().unwrap_or(0);
+        let version = self.versions_after.get(&sheet_id).copied().unwrap_or_default().version;
         let old = part.tab.as_ref().map_or(0, |tab| tab.header.len());
         let mut grid_columns = part.tab.as_ref().map_or(0, |tab| tab.grid_columns);
         // Without a register nobody has set this tab up, even if it has a header.
         if version == 0 || part.header.len() > old {
             let register = MarkerId::of_layout(spreadsheet, sheet_id, version + 1);
-            changes.push(create_metadata(register, LAYOUT_KEY, &register_value(sheet_id, version + 1)));
+            let next = Register { version: version + 1, columns: part.header.len() as u32 };
+            changes.push(create_metadata(register, LAYOUT_KEY, &register_value(sheet_id, next)));
             change_header(&part, sheet_id, version, changes);
             grid_columns = grid_columns.max(part.header.len() as u32);
-            self.versions_after.insert(sheet_id, version + 1);
+            self.versions_after.insert(sheet_id, next);
         }
         self.tabs.push(FrozenTab {
             table: part.table.clone(),
@@ -111,6 +112,18 @@ impl Plan {
     /// The bytes under this id.
     pub(crate) fn seal(&self, spreadsheet: &str, id: MarkerId, key: &str) -> Sealed {
         seal(spreadsheet, id, key, &self.tail)
+    }
+
+    /// For the mutation that takes no layout register: the same bytes without it.
+    #[cfg(feature = "mutations")]
+    pub(crate) fn without_registers(&mut self) {
+        let mut tail: Value =
+            serde_json::from_slice(&[br#"{"requests":[0"#, &self.tail[..]].concat()).unwrap_or_default();
+        if let Some(requests) = tail.get_mut("requests").and_then(Value::as_array_mut) {
+            requests.retain(|request| request.get("createDeveloperMetadata").is_none());
+        }
+        let text = tail.to_string();
+        self.tail = text.trim_start_matches(r#"{"requests":[0"#).as_bytes().to_vec();
     }
 
     /// For the mutation that sends no marker.
@@ -139,14 +152,28 @@ pub(crate) fn void_body(id: MarkerId, key: &str, digest: Digest) -> Arc<[u8]> {
 
 /// The body that prunes markers: by id and key and value together, for by id alone a repeated prune could remove
 /// another device's marker, and by key alone it removes younger ones.
-pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>) -> Arc<[u8]> {
+pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Arc<[u8]> {
     let requests: Vec<Value> = markers
         .map(|(id, key, value)| {
-            let lookup = json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value});
+            let lookup = match how {
+                PruneBy::All => json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value}),
+                PruneBy::Key => json!({ "metadataKey": key }),
+                PruneBy::Id => json!({"metadataId": id.as_u32()}),
+            };
             json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}})
         })
         .collect();
     json!({ "requests": requests }).to_string().into_bytes().into()
+}
+
+/// What a prune names. Only [`PruneBy::All`] is right.
+#[derive(Clone, Copy)]
+pub(crate) enum PruneBy {
+    All,
+    #[cfg_attr(not(feature = "mutations"), expect(dead_code, reason = "a mutation"))]
+    Key,
+    #[cfg_attr(not(feature = "mutations"), expect(dead_code, reason = "a mutation"))]
+    Id,
 }
 
 /// The body of `spreadsheets.create`: tabs and headers, never rows, for creating cannot be repeated safely.

@@ -1,7 +1,8 @@
 //! Where the columns of each table are, found by the names in the header row.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::durable::FrozenTab;
@@ -15,7 +16,17 @@ pub const ID_COLUMN: &str = "_id";
 pub(crate) const LAYOUT_KEY: &str = "rklayout";
 
 /// The highest layout register of each tab.
-pub(crate) type Versions = BTreeMap<i32, u32>;
+pub(crate) type Versions = BTreeMap<i32, Register>;
+
+/// What a layout register says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Register {
+    /// 0 if there is none.
+    pub(crate) version: u32,
+    /// How wide the header was with that change. A header that is read narrower is older than the register (reads may
+    /// be older than writes), or a person deleted columns.
+    pub(crate) columns: u32,
+}
 
 /// A table's tab, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +48,19 @@ impl Layout {
         tables.all(|table| self.tabs.contains_key(table))
     }
 
+    /// Whether some header is narrower than its register says.
+    pub(crate) fn looks_old(&self, versions: &Versions) -> bool {
+        self.tabs.values().flatten().any(|tab| {
+            let columns = versions.get(&tab.sheet_id).map_or(0, |register| register.columns);
+            (tab.header.len() as u32) < columns
+        })
+    }
+
     /// Whether the tabs still are what a batch was frozen for.
     pub(crate) fn matches(&self, frozen: &[FrozenTab], versions: &Versions) -> bool {
         frozen.iter().all(|old| {
             let now = self.tabs.get(&old.table).and_then(Option::as_ref);
-            let version = versions.get(&old.sheet_id).copied().unwrap_or(0);
+            let version = versions.get(&old.sheet_id).copied().unwrap_or_default().version;
             version == old.version
                 && now.map(|tab| &tab.header) == old.header.as_ref()
                 && now.is_none_or(|tab| tab.sheet_id == old.sheet_id)
@@ -55,25 +74,22 @@ pub(crate) fn tab_of<'a>(table: &str, tabs: &'a [SheetProperties]) -> Option<&'a
     tabs.iter().find(|tab| tab.sheet_id == id).or_else(|| tabs.iter().find(|tab| tab.title == table))
 }
 
-/// The value of the register of a tab's layout version: says which tab and version it is, for reading it back.
-pub(crate) fn register_value(sheet_id: i32, version: u32) -> String {
-    let mut value = sheet_id.to_string();
-    value.push('.');
-    value.push_str(&version.to_string());
-    value
+/// The value of the register of a tab's layout version: tab, version and width, for reading them back.
+pub(crate) fn register_value(sheet_id: i32, register: Register) -> String {
+    format!("{sheet_id}.{}.{}", register.version, register.columns)
 }
 
 /// The highest register of each tab among what a search found.
 pub(crate) fn versions(found: &[Metadata]) -> Versions {
     let mut versions = Versions::new();
-    for register in found.iter().filter(|found| found.metadata_key == LAYOUT_KEY) {
-        let parts = register.metadata_value.split_once('.');
-        let Some((Ok(sheet_id), Ok(version))) = parts.map(|(tab, version)| (tab.parse(), version.parse::<u32>()))
-        else {
-            continue;
-        };
-        let highest = versions.entry(sheet_id).or_insert(0);
-        *highest = version.max(*highest);
+    for metadata in found.iter().filter(|found| found.metadata_key == LAYOUT_KEY) {
+        let mut parts = metadata.metadata_value.split('.');
+        let sheet_id = parts.next().and_then(|text| text.parse::<i32>().ok());
+        let mut number = || parts.next().and_then(|text| text.parse::<u32>().ok());
+        if let (Some(sheet_id), Some(version), Some(columns)) = (sheet_id, number(), number()) {
+            let highest = versions.entry(sheet_id).or_default();
+            *highest = Register { version, columns }.max(*highest);
+        }
     }
     versions
 }

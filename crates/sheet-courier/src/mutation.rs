@@ -26,8 +26,10 @@ pub enum Mutation {
     PruneNewest,
     /// A prune names the key only.
     PruneByKey,
-    /// One refusal sets a row aside.
-    AsideAfterOneId,
+    /// A prune names the id only.
+    PruneById,
+    /// The layout is not read between two refusals, and one is enough to set a row aside.
+    LayoutNotRead,
     /// A header change takes no register.
     NoLayoutRegister,
 }

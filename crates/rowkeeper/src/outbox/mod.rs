@@ -172,6 +172,16 @@ impl Outbox {
         Ok(self.connection().query_row("PRAGMA data_version", (), |row| row.get(0))?)
     }
 
+    /// Another identity, before the first row: for simulations, where chance comes from a seed.
+    ///
+    /// # Errors
+    /// The disk could not be written.
+    #[doc(hidden)]
+    pub fn become_device(&self, tag: &Tag, base: u32) -> Result<(), DiskError> {
+        self.connection().execute("UPDATE device SET tag = ?1, base = ?2", (tag.as_str(), base))?;
+        Ok(())
+    }
+
     /// A whole copy in a new file: what a careless backup makes. For simulations; a copy that delivers is a twin.
     ///
     /// # Errors

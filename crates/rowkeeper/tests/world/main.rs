@@ -109,7 +109,36 @@ fn squatted(seed: u64) -> Plan {
 
 /// Several devices add columns at once.
 fn shared(seed: u64) -> Plan {
-    Plan { devices: 3, new_columns: 0.3, weather: Weather { stale: 0.0, ..stormy(seed).weather }, ..stormy(seed) }
+    Plan { devices: 3, new_columns: 0.3, ..stormy(seed) }
+}
+
+/// Somebody puts an old copy of the state directory in place of the newer one.
+fn restored(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(seed);
+    Plan {
+        restore: 0.1,
+        devices: 1,
+        rows: 60,
+        burst: 1,
+        pause: chance.pick(&[60, 120, 300]),
+        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0 },
+        death: 0.0,
+        ..stormy(seed)
+    }
+}
+
+#[test]
+fn an_old_copy_of_the_state_notices_and_stops() {
+    let seeds = number("WORLD_SEEDS", 60).min(2_000);
+    let report = live(seeds, restored);
+    println!("{seeds} worlds: {report:?}");
+    assert!(report.copies > 0);
+    let seeds = number("WORLD_MUTATION_SEEDS", 300);
+    let with = |mutation, plan: Plan| Plan { mutation: Some(mutation), ..plan };
+    notices("NoContactCheck", seeds, |seed| with(Mutation::NoContactCheck, restored(seed)));
+    // Long pauses and nothing in doubt: all markers are old when the copy looks.
+    let quiet = |seed| Plan { pause: 2_000, restore: 0.3, weather: Weather::default(), ..restored(seed) };
+    notices("PruneNewest", seeds, |seed| with(Mutation::PruneNewest, quiet(seed)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Settings
 use rowkeeper::http::Lost;
 use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value};
 use serde_json::json;
-use sheet_courier::{Hold, ID_COLUMN, Mutation, Table};
+use sheet_courier::{Hold, ID_COLUMN, Mutation, Table, Tag};
 
 use super::chance::Chance;
 use super::clock::WorldClock;
@@ -60,7 +60,7 @@ pub(crate) struct World {
     broken_promises: usize,
     squatting: Vec<(Duration, String, u32)>,
     scratch: Option<tempfile::TempDir>,
-    backup: Option<PathBuf>,
+    backup: Option<(Duration, PathBuf)>,
     restored: bool,
     story: String,
 }
@@ -81,10 +81,14 @@ struct Device {
     /// When it has something to do, in the time of the world.
     awake_at: Duration,
     hold: Option<Hold>,
+    /// It found nothing more to do.
+    rests: bool,
     /// Said to be kept, and not yet on disk.
     promised: Vec<NewRow>,
 }
 
+/// By then markers were pruned that the backup does not know.
+const OLD_BACKUP: Duration = Duration::from_secs(1800);
 const LIMIT: outbox::Options = outbox::Options { max_bytes: 1 << 30 };
 
 impl World {
@@ -113,13 +117,17 @@ impl World {
                 Some(dir) => Outbox::open(&dir.path().join(format!("{number}.sqlite")), LIMIT),
                 None => Outbox::open_in_memory(LIMIT),
             };
+            let outbox = outbox.unwrap();
+            let identity = world.chance.next();
+            outbox.become_device(&Tag::from_random((identity as u32).to_be_bytes()), (identity >> 32) as u32).unwrap();
             world.devices.push(Device {
                 name: format!("device {number}"),
                 clock: world.clock.clone(),
-                outbox: Arc::new(outbox.unwrap()),
+                outbox: Arc::new(outbox),
                 process: None,
                 awake_at: Duration::ZERO,
                 hold: None,
+                rests: false,
                 promised: Vec::new(),
             });
         }
@@ -148,10 +156,7 @@ impl World {
     }
 
     fn is_quiet(&self) -> bool {
-        self.devices.iter().all(|device| {
-            let counts = device.outbox.counts().unwrap();
-            device.promised.is_empty() && (counts.waiting == 0 || device.hold.is_some())
-        })
+        self.devices.iter().all(|device| device.rests && device.promised.is_empty())
     }
 
     /// The next thing that happens, wherever it does.
@@ -199,6 +204,7 @@ impl World {
         let awake = self.clock.world();
         let device = &mut self.devices[at];
         device.awake_at = device.awake_at.min(awake);
+        device.rests = false;
         if self.plan.acknowledge_early {
             // The ids of these rows are known before they are on disk: that is the mistake.
             device.promised.extend(rows);
@@ -272,6 +278,7 @@ impl World {
         let stepped = stepped.map_err(|error| format!("seed {}: {error}", self.seed))?;
         let now = self.clock.world();
         device.hold = None;
+        device.rests = matches!(stepped, Stepped::Idle | Stepped::Hold(..));
         device.awake_at = match &stepped {
             Stepped::Changed(_) | Stepped::Called => now,
             Stepped::WaitUntil(until) => device.clock.in_world(*until),
@@ -314,6 +321,7 @@ impl World {
         let reboot = self.chance.is(0.3);
         let device = &mut self.devices[at];
         device.process = None;
+        device.rests = false;
         self.broken_promises += std::mem::take(&mut device.promised).len();
         if reboot {
             device.clock = device.clock.rebooted();
@@ -376,17 +384,22 @@ impl World {
     /// First a backup is made, much later it is put in place.
     fn backs_up_or_restores(&mut self, at: usize) {
         let Some(dir) = self.scratch.as_ref().map(|dir| dir.path().to_owned()) else { return };
-        if self.restored || at != 0 {
+        // A copy from before the spreadsheet was created makes another one: that cannot be noticed from there.
+        if self.restored || at != 0 || self.devices[at].outbox.sheet().unwrap().is_none() {
             return;
         }
+        let now = self.clock.world();
         match self.backup.take() {
+            // The interesting moment: with rows that are then delivered by the newer state.
+            None if self.devices[at].outbox.counts().unwrap().waiting == 0 => {}
+            Some((made, from)) if now < made + OLD_BACKUP => self.backup = Some((made, from)),
             None => {
                 let to = dir.join("backup.sqlite");
                 self.devices[at].outbox.copy_to(&to).unwrap();
-                self.backup = Some(to);
+                self.backup = Some((now, to));
                 self.tell("somebody makes a backup of device 0");
             }
-            Some(from) => {
+            Some((_, from)) => {
                 let kept: Vec<String> = {
                     let old = Outbox::open(&from, LIMIT).unwrap();
                     old.list(&Filter::default()).unwrap().into_iter().map(|row| row.id).collect()

@@ -15,7 +15,7 @@ use core::time::Duration;
 use crate::C;
 use crate::cell::Row;
 use crate::durable::{Batch, Cause, Durable, Hold, Marker, Phase, Transition, Verdict};
-use crate::freeze::{self, MAX_BODY_BYTES, MAX_ROWS, Plan};
+use crate::freeze::{self, MAX_BODY_BYTES, MAX_ROWS, Plan, PruneBy};
 use crate::ids::{Fate, MarkerId, marker_key};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Versions, tab_of};
 use crate::life::{self, Ages};
@@ -41,6 +41,8 @@ const REKEYS_TO_STOP: u32 = 3;
 /// Markers that go in one call. A call costs as much as a batch of rows, so a few are worth waiting for.
 const PRUNE_AT_LEAST: usize = 8;
 const PRUNE_AT_MOST: usize = 100;
+/// A header that stays narrower than its register for so long is not an old read: a person deleted columns.
+const OLD_HEADER: Duration = Duration::from_secs(60);
 /// A marker of ours that we do not know, but could have pruned: reads may be older than writes. Look again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -187,6 +189,8 @@ struct Known {
     tabs: Option<Vec<SheetProperties>>,
     layout: Option<Layout>,
     at: Duration,
+    /// Since when headers are read that are narrower than their registers.
+    old_since: Option<Duration>,
 }
 
 impl Courier {
@@ -426,7 +430,12 @@ impl Courier {
             return Next::Gather;
         };
         let device = &self.state.device;
-        let plan = Plan::of(&rows, layout, versions, &sheet.id, self.state.tally.size_limit_bytes);
+        #[cfg_attr(not(feature = "mutations"), expect(unused_mut, reason = "a mutation"))]
+        let mut plan = Plan::of(&rows, layout, versions, &sheet.id, self.state.tally.size_limit_bytes);
+        #[cfg(feature = "mutations")]
+        if self.left_out(Mutation::NoLayoutRegister) {
+            plan.without_registers();
+        }
         let id = MarkerId::of(device.base, device.next_seq);
         let sealed = plan.seal(&sheet.id, id, &self.key());
         let taken = &rows[..plan.rows];
@@ -520,9 +529,11 @@ impl Courier {
         let one_row = batch.rows <= 1;
         let full = reason.clone();
         let verdict = match cause {
-            Cause::Content if !self.layout_unchanged(batch) => Verdict::Return,
+            Cause::Content if !self.layout_unchanged(batch) && !self.left_out(Mutation::LayoutNotRead) => {
+                Verdict::Return
+            }
             Cause::Content | Cause::TooBig if one_row => {
-                let only_one_id = batch.refusals == 0 && !self.left_out(Mutation::AsideAfterOneId);
+                let only_one_id = batch.refusals == 0 && !self.left_out(Mutation::LayoutNotRead);
                 if only_one_id { Verdict::RefusedOnce(reason) } else { Verdict::Aside(reason) }
             }
             Cause::Content => Verdict::Halve(batch.rows.div_ceil(2)),
@@ -684,7 +695,7 @@ impl Courier {
             (Asked::Prune(ids), _) => {
                 let markers = self.state.markers.iter().filter(|marker| ids.contains(&marker.id));
                 let named = markers.map(|marker| (marker.id, marker.key.as_str(), marker.value.as_str()));
-                Call::write(update(), freeze::prune_body(named))
+                Call::write(update(), freeze::prune_body(named, self.prune_by()))
             }
             (Asked::Tabs, _) => wire::get_tabs(sheet),
             // Without a batch there is nothing to send: look instead.
@@ -727,6 +738,16 @@ impl Courier {
             doubt,
             ended_at,
         }
+    }
+
+    fn prune_by(&self) -> PruneBy {
+        #[cfg(feature = "mutations")]
+        match self.mutation {
+            Some(Mutation::PruneByKey) => return PruneBy::Key,
+            Some(Mutation::PruneById) => return PruneBy::Id,
+            _ => {}
+        }
+        PruneBy::All
     }
 
     fn left_out(&self, mutation: Mutation) -> bool {

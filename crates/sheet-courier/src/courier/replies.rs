@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use core::mem;
 use core::time::Duration;
 
-use super::{Asked, Courier, Doing, LOOK_AGAIN, Next, PROBE_API_EVERY, PROBE_EVERY, Settle};
+use super::{Asked, Courier, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle};
 use crate::D;
 use crate::answer::{self, Outcome, Reading};
 use crate::durable::{Cause, Closed, Hold, Phase, SheetRef, Transition, Verdict};
@@ -97,9 +97,15 @@ impl Courier {
                     let grid_columns = tab.grid_properties.column_count;
                     layout.tabs.insert(table.clone(), Some(Tab { sheet_id: tab.sheet_id, grid_columns, header }));
                 }
-                self.known.layout = Some(layout);
                 self.known.tabs = None;
-                self.known.at = began;
+                let looks_old = self.known.versions.as_ref().is_some_and(|versions| layout.looks_old(versions));
+                if looks_old && now.saturating_sub(*self.known.old_since.get_or_insert(now)) < OLD_HEADER {
+                    self.not_before = now + OLD_HEADER / 6;
+                } else {
+                    self.known.old_since = None;
+                    self.known.layout = Some(layout);
+                    self.known.at = began;
+                }
             }
             Asked::Create => match wire::parse_spreadsheet(body) {
                 Some(created) => {
@@ -302,7 +308,8 @@ impl Courier {
         self.known.layout = None;
         let key = self.key();
         let mut strangest = Sight::Known;
-        for marker in found.iter().filter(|found| found.metadata_key == key) {
+        let looks = !self.left_out(Mutation::NoContactCheck);
+        for marker in found.iter().filter(|found| looks && found.metadata_key == key) {
             strangest = strangest.max(self.sight(marker));
         }
         match strangest {
