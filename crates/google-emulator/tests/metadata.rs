@@ -48,6 +48,7 @@ fn an_id_is_taken_once_and_takes_the_batch_with_it() {
          metadata with that ID already exists."
     );
     assert_eq!(sheet.values("Log"), json!([["once"]]));
+    assert_eq!(sheet.world.model.metadata(&sheet.id), [(5, "rk".into(), Some("v5".into()))]);
     assert_eq!(sheet.get("/developerMetadata/5").value(), expected);
     let missing = sheet.get("/developerMetadata/6");
     assert_eq!(missing.status, 404);

@@ -154,6 +154,13 @@ impl Model {
         self.state.files.get(spreadsheet).map_or(0, |file| file.book.metadata.len())
     }
 
+    /// Developer metadata of a spreadsheet, of all projects, in order of the ids: id, key and value.
+    pub fn metadata(&self, spreadsheet: &str) -> Vec<(i64, String, Option<String>)> {
+        let file = self.state.files.get(spreadsheet);
+        let entries = file.into_iter().flat_map(|file| file.book.metadata.entries());
+        entries.map(|entry| (entry.id, entry.key.clone(), entry.value.clone())).collect()
+    }
+
     /// Deletes a spreadsheet for ever. False if there is none.
     pub fn delete_spreadsheet(&mut self, spreadsheet: &str) -> bool {
         self.state.files.delete(spreadsheet)

@@ -110,6 +110,10 @@ impl Metadata {
         self.0.get(&id).map(|entry| &**entry).filter(|entry| entry.is_visible(project))
     }
 
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.values().map(|entry| &**entry)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
