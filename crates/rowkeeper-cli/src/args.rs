@@ -30,7 +30,7 @@ pub(crate) struct Global {
     /// The screen: terminal, none, or png=FILE
     #[arg(long, value_name = "KIND", global = true)]
     pub panel: Option<String>,
-    /// Answer in JSON, for scripts (status, sign-in, queue, sheet)
+    /// Answer in JSON, for scripts (status, doctor, sign-in, queue, sheet)
     #[arg(long, global = true)]
     pub json: bool,
     /// Say more on stderr
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Emulator(Emulator),
     /// Write a commented rowkeeper.toml
     Init(Init),
+    /// Look at everything that can be wrong, and say what to do about it
+    Doctor,
     /// Say how things stand, without touching the network
     Status,
     /// Sign this device in: shows a code that you type on your phone

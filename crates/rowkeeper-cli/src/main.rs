@@ -39,6 +39,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         #[cfg(feature = "emulator")]
         Command::Emulator(emulator) => commands::emulator::run(&emulator),
         Command::Init(init) => commands::init::run(&context, init),
+        Command::Doctor => commands::doctor::run(&context),
         Command::Status => commands::status::run(&context),
         Command::SignIn => commands::sign_in::run(&context),
         Command::SignOut => commands::sign_out::run(&context),

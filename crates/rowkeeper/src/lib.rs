@@ -32,6 +32,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 mod device;
+pub mod doctor;
 mod durable;
 pub mod grant_store;
 pub mod http;

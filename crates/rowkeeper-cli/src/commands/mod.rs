@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod deliver;
 #[cfg(feature = "emulator")]
 pub(crate) mod demo;
+pub(crate) mod doctor;
 #[cfg(feature = "emulator")]
 pub(crate) mod emulator;
 pub(crate) mod init;

@@ -85,9 +85,6 @@ impl From<DiskError> for DeliverError {
     }
 }
 
-/// Where Google's Sheets API is.
-const SHEETS: &str = "https://sheets.googleapis.com";
-
 /// What is wrong with client, configuration or disk is not worth asking for more often.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -152,7 +149,7 @@ impl Device {
                 .collect(),
         });
         Ok(Settings {
-            origin: provider.emulator.clone().unwrap_or_else(|| SHEETS.into()),
+            origin: self.sheets_origin().to_owned(),
             device: self.config.device.clone(),
             sheet: sheet_courier::Options {
                 title: self.config.sheet.title.clone(),

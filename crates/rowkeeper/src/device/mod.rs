@@ -35,6 +35,7 @@ pub struct Device {
     config: Arc<Config>,
     outbox: Arc<Outbox>,
     session: Session,
+    http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
 }
 
@@ -107,8 +108,8 @@ impl Device {
         durable::make_dir(dir).map_err(|cause| OpenError::StateDir(dir.clone(), cause))?;
         let outbox = open_outbox(&config)?;
         let config = Arc::new(config);
-        let session = Session::new(Arc::clone(&config), edges.http, Arc::clone(&edges.clock));
-        Ok(Self { config, outbox: Arc::new(outbox), session, clock: edges.clock })
+        let session = Session::new(Arc::clone(&config), Arc::clone(&edges.http), Arc::clone(&edges.clock));
+        Ok(Self { config, outbox: Arc::new(outbox), session, http: edges.http, clock: edges.clock })
     }
 
     /// How the device of this configuration stands, without making or changing anything.
@@ -148,6 +149,17 @@ impl Device {
         &*self.clock
     }
 
+    /// Its way to the network.
+    pub fn http(&self) -> &dyn Http {
+        &*self.http
+    }
+
+    /// Where its Sheets API is: Google's, or the emulator's. Without a slash at the end.
+    pub fn sheets_origin(&self) -> &str {
+        let emulator = self.config.provider.as_ref().and_then(|provider| provider.emulator.as_deref());
+        emulator.unwrap_or(SHEETS)
+    }
+
     /// Its outbox.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
@@ -171,6 +183,9 @@ impl Device {
         standing::status(&self.session, &self.outbox)
     }
 }
+
+/// Where Google's Sheets API is.
+const SHEETS: &str = "https://sheets.googleapis.com";
 
 /// The file in the state directory.
 const OUTBOX: &str = "outbox.sqlite";

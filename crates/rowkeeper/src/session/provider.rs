@@ -7,7 +7,7 @@ use device_grant::{
     Metadata, PRESETS, Provider as Machine, Scopes,
 };
 
-use super::Inner;
+use super::{Inner, Session};
 use crate::config::{ClientAuth as Wanted, Provider};
 use crate::durable;
 
@@ -38,6 +38,16 @@ impl fmt::Display for ProviderError {
 }
 
 impl std::error::Error for ProviderError {}
+
+impl Session {
+    /// Where tokens come from; a provider that is known by its issuer alone is asked.
+    ///
+    /// # Errors
+    /// See [`ProviderError`].
+    pub fn token_endpoint(&self) -> Result<String, ProviderError> {
+        Ok(self.0.client()?.provider().endpoints.token().to_string())
+    }
+}
 
 impl Inner {
     /// The client, made at first use: a discovered provider has to be asked.
