@@ -225,6 +225,21 @@ fn everything_answered_is_there_after_a_restart() {
     }
 }
 
+#[test]
+fn a_change_by_hand_survives_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("world.json");
+    let server = start(Some(&data));
+    let token = sign_in(&server);
+    let id = create(&server, &token);
+    server.with_model(|model| model.type_in(&id, "Sheet1", 0, 0, "typed").unwrap());
+    let path = format!("/v4/spreadsheets/{id}:batchUpdate");
+    assert_eq!(post(&server, &path, &token, &append("below")).unwrap().0, 200);
+    server.stop();
+    let server = start(Some(&data));
+    assert_eq!(rows(&server, &id), 2);
+}
+
 /// Cut anywhere, the file opens, and holds a prefix of what was answered.
 #[test]
 fn a_file_cut_anywhere_still_opens() {

@@ -29,6 +29,7 @@ table.grid thead th { top: 0; z-index: 2; }
 table.grid tbody th { left: 0; text-align: right; }
 table.grid tr.frozen td { background: Canvas; position: sticky; top: 1.9rem; z-index: 1;
   border-bottom: 2px solid #888; }
+thead th, .wide table:not(.grid) td:first-child { white-space: nowrap; overflow-wrap: normal; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.bool { text-align: center; }
 td.bold { font-weight: 700; }

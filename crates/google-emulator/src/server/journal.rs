@@ -6,6 +6,8 @@
 //! {"decision":{"now":…,"seed":…},"request":{…}}   one line for each request, in the order applied
 //! ```
 //!
+//! A snapshot may also come later, after a change that was no request; it replaces all that was before it.
+//!
 //! A line counts once it ends with a line feed. What a kill leaves behind is at most one line without, which was
 //! never answered and is cut off at the next start. Each start folds the requests into a new snapshot, written beside
 //! and renamed over.
@@ -31,6 +33,8 @@ use crate::{
 };
 
 const FIRST_LINE: &str = "{\"google-emulator\":1}";
+/// How a line with a snapshot begins, and no other.
+const SNAPSHOT_BEGIN: &[u8] = b"{\"now\":";
 
 #[derive(Serialize)]
 struct SnapshotRef<'a> {
@@ -112,13 +116,29 @@ impl Journal {
     /// Writes the request if it may have changed something. The ticket tells when the disk has it.
     pub(super) fn append(&mut self, decision: &Decision, request: &Request) -> Ticket {
         let is_read = matches!(request.method.as_str(), "GET" | "HEAD") && !decision.has_fault();
-        if !is_read && !self.broken {
-            let line = serde_json::to_string(&EntryRef { decision, request });
-            let written =
-                line.map_err(io::Error::from).and_then(|line| (&*self.file).write_all((line + "\n").as_bytes()));
-            self.broken = written.is_err();
-            self.written.fetch_add(1, Ordering::SeqCst);
+        if !is_read {
+            self.write(&EntryRef { decision, request });
         }
+        self.ticket()
+    }
+
+    /// Writes the whole world, after a change that was no request.
+    pub(super) fn append_snapshot(&mut self, model: &Model) -> Ticket {
+        self.write(&SnapshotRef { now: model.now, state: &model.state });
+        self.ticket()
+    }
+
+    fn write(&mut self, line: &impl Serialize) {
+        if self.broken {
+            return;
+        }
+        let line = serde_json::to_string(line).map_err(io::Error::from);
+        let written = line.and_then(|line| (&*self.file).write_all((line + "\n").as_bytes()));
+        self.broken = written.is_err();
+        self.written.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn ticket(&self) -> Ticket {
         Ticket {
             file: Arc::clone(&self.file),
             synced: Arc::clone(&self.synced),
@@ -185,7 +205,7 @@ fn replay(file: &File, path: &Path, model: &mut Model) -> Result<(), StartError>
         match number {
             1 if line.trim_ascii_end() == FIRST_LINE.as_bytes() => {}
             1 => return Err(damaged()),
-            2 => {
+            _ if line.starts_with(SNAPSHOT_BEGIN) => {
                 let Snapshot { now, state } = serde_json::from_slice(&line).map_err(|_| damaged())?;
                 model.restore(state);
                 model.now = now;

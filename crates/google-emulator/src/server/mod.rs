@@ -143,11 +143,19 @@ impl Server {
 
     /// The model itself, for tests in the same process. Requests wait meanwhile.
     ///
-    /// Changes made this way are not in the data file.
+    /// With a data file the whole world is written to it afterwards, which suits small ones; a disk that fails then is
+    /// noticed by the next request.
     pub fn with_model<T>(&self, f: impl FnOnce(&mut Model) -> T) -> T {
-        let mut world = self.shared.world();
-        world.model.tick(now());
-        f(&mut world.model)
+        let mut guard = self.shared.world();
+        let World { model, journal } = &mut *guard;
+        model.tick(now());
+        let result = f(model);
+        let ticket = journal.as_mut().map(|journal| journal.append_snapshot(model));
+        drop(guard);
+        if let Some(ticket) = ticket {
+            let _ = ticket.wait();
+        }
+        result
     }
 
     /// Closes the port and all connections. What was answered is on disk.
