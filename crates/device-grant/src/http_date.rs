@@ -44,3 +44,36 @@ fn days(year: i64, month: usize, day: i64) -> i64 {
     let leap_days = past / 4 - past / 100 + past / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
     (year - 1970) * 365 + leap_days + BEFORE[month] + i64::from(leap && month > 1) + day - 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_counted_from_1970() {
+        for (date, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Tue, 29 Feb 2000 23:59:59 GMT", Some(951_868_799)),
+            ("Wed, 01 Mar 2000 00:00:00 GMT", Some(951_868_800)),
+            ("Sat, 31 Dec 2016 23:59:60 GMT", Some(1_483_228_800)),
+            ("Mon, 01 Mar 2100 00:00:00 GMT", Some(4_107_542_400)),
+            ("Sun, 06 Nov 1994 08:49:37 CET", None),
+            ("Sun, 06 Nov 1994 24:00:00 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT x", None),
+            ("Sun, 06 Brumaire 1994 08:49:37 GMT", None),
+            ("06 Nov 1994", None),
+            ("", None),
+        ] {
+            assert_eq!(unix_seconds(date), seconds, "{date}");
+        }
+    }
+
+    #[test]
+    fn a_date_to_come_back_is_measured_on_the_servers_own_clock() {
+        let leap = retry_after(Some("Wed, 01 Mar 2028 00:01:00 GMT"), Some("Tue, 29 Feb 2028 23:59:00 GMT"));
+        assert_eq!(leap, Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(Some("Wed, 01 Mar 2028 00:01:00 GMT"), None), None);
+        assert_eq!(retry_after(Some(" 7 "), None), Some(Duration::from_secs(7)));
+    }
+}

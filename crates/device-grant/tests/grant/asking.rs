@@ -222,7 +222,7 @@ fn long_codes_and_tokens_are_taken_and_endless_bodies_are_not() {
     device.answer((200, &device_answer_with("device_code", Some(&format!("\"{code}\"")))));
     let poll = device.next().request();
     assert_eq!(parameter(&poll, "device_code").unwrap().len(), 8 * 1024);
-    device.answer((200, &" ".repeat(2 << 20)));
+    device.answer((200, &format!("{}{}", TOKENS.1, " ".repeat(2 << 20))));
     assert_eq!(device.machine.trouble(), Some(&Trouble::Unreadable { status: 200 }));
     let token = "t".repeat(16 * 1024);
     device.poll((200, &format!(r#"{{"access_token":"{token}","token_type":"bearer"}}"#)));

@@ -274,6 +274,22 @@ fn the_deadline_has_one_last_poll_and_then_it_is_over() {
 }
 
 #[test]
+fn the_last_poll_is_at_the_deadline_itself_if_it_may() {
+    for last in [PENDING, (502, "")] {
+        let client = client();
+        let mut device = Device::with_code(&client);
+        while device.now < secs(1785) {
+            device.poll(PENDING);
+        }
+        device.lose_poll(Lost::NotSent);
+        assert!(device.now < secs(1800));
+        device.poll(last);
+        assert_eq!(device.sent.last(), Some(&secs(1800)), "sooner than the back-off, not sooner than the floor");
+        assert!(matches!(device.next().error(), SignInError::Expired { .. }));
+    }
+}
+
+#[test]
 fn an_approval_in_the_last_second_is_not_missed() {
     let client = client();
     let mut device = Device::with_code(&client);

@@ -127,6 +127,20 @@ fn scopes_are_compared_as_sets() {
 }
 
 #[test]
+fn a_refresh_token_is_the_answer_to_offline_access() {
+    let missing = |refresh: &str| {
+        let client = client();
+        let mut device = Device::asking(&client, Ask::new(scopes("a offline_access")));
+        device.next().request();
+        device.answer((200, DEVICE_ANSWER));
+        device.poll((200, &format!(r#"{{"access_token":"at","token_type":"bearer","scope":"a"{refresh}}}"#)));
+        device.next().tokens().missing_scopes
+    };
+    assert_eq!(missing(r#","refresh_token":"rt""#), Scopes::none());
+    assert_eq!(missing(""), scopes("offline_access"));
+}
+
+#[test]
 fn google_answers_with_longer_names_for_the_same_scopes() {
     let google = client_of(Provider::preset("google", None).unwrap().dialect);
     let mut device = Device::asking(&google, Ask::new(scopes("openid email")));

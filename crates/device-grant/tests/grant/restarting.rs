@@ -101,6 +101,7 @@ fn clocks_tell_how_long_the_power_was_gone() {
         ("reboot, no clock", moment(100, "a", None), moment(2, "b", None), 1800, 5.501),
         ("reboot, clock not trusted yet", moment(100, "a", Some(5000)), moment(2, "b", None), 1800, 5.501),
         ("reboot, clock went back", moment(100, "a", Some(5000)), moment(2, "b", Some(4000)), 1800, 5.501),
+        ("a steady clock that was none", moment(100, "a", Some(5000)), moment(90, "a", Some(5060)), 1740, 0.0),
         ("no boot ids", moment(100, "", None), moment(103, "", None), 1800, 5.501),
     ] {
         let mut device = Device::going_on(SignIn::start(&client, Ask::default(), sealed_at.mono), secs(100));
@@ -264,4 +265,16 @@ fn a_crash_loop_at_the_deadline_has_an_end() {
     let now = device.stamp();
     let mut device = resume(&client, &seal(&device, &now), &now);
     assert_eq!(device.next().error(), SignInError::Expired { approval_may_be_lost: true });
+}
+
+#[test]
+fn a_bent_pace_makes_nothing_faster() {
+    let client = client();
+    let device = Device::with_code(&client);
+    let mut json: serde_json::Value = serde_json::from_slice(&seal(&device, &device.stamp())).unwrap();
+    json["drift_permille"] = "0".into();
+    json["interval_ms"] = "0".into();
+    let mut device = resume(&client, json.to_string().as_bytes(), &device.stamp());
+    device.poll(PENDING).poll(PENDING);
+    assert!(device.sent[1] - device.sent[0] > secs(1));
 }
