@@ -374,3 +374,132 @@ fn create_metadata(id: MarkerId, key: &str, value: &str) -> Value {
         "visibility": "DOCUMENT",
     }}})
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    fn row(handle: i64, table: &str, cells: &[(&str, Cell)]) -> Row {
+        Row {
+            handle,
+            id: format!("r{handle}"),
+            table: table.into(),
+            cells: cells.iter().map(|(name, cell)| ((*name).into(), cell.clone())).collect(),
+            recorded: None,
+            at_most: None,
+            refusals: 0,
+        }
+    }
+
+    /// Columns of the grid, and the header.
+    type Shape<'a> = Option<(u32, &'a [&'a str])>;
+
+    fn layout(tabs: &[(&str, Shape<'_>)]) -> Layout {
+        let tab = |table: &str, tab: Shape<'_>| {
+            tab.map(|(grid_columns, header)| Tab {
+                sheet_id: sheet_id_of_table(table),
+                grid_columns,
+                header: header.iter().map(|name| (*name).into()).collect(),
+            })
+        };
+        Layout { tabs: tabs.iter().map(|(table, shape)| ((*table).into(), tab(table, *shape))).collect() }
+    }
+
+    fn requests(plan: &Plan) -> Vec<Value> {
+        let sealed = plan.seal("sheet", MarkerId::of(0, 0), "rkaaaaaa");
+        let body: Value = serde_json::from_slice(&sealed.body).unwrap();
+        body["requests"].as_array().unwrap().clone()
+    }
+
+    fn names(plan: &Plan) -> Vec<String> {
+        requests(plan).iter().map(|request| request.as_object().unwrap().keys().next().unwrap().clone()).collect()
+    }
+
+    #[test]
+    fn a_lone_row_is_a_marker_and_a_row_in_its_columns() {
+        let sheet_id = sheet_id_of_table("t");
+        let versions = Versions::from([(sheet_id, Register { version: 1, columns: 3 })]);
+        let rows = [row(1, "t", &[("b", Cell::Text("=1+1".into())), ("a", Cell::DateTime(2.5))])];
+        let plan = Plan::of(&rows, &layout(&[("t", Some((5, &["_id", "a", "", "b"])))]), &versions, "sheet", 1000);
+        let requests = requests(&plan);
+        assert_eq!(names(&plan), ["createDeveloperMetadata", "appendCells"]);
+        assert_eq!(
+            requests[1]["appendCells"]["rows"][0]["values"],
+            json!([
+                {"userEnteredValue": {"stringValue": "r1"}},
+                {"userEnteredValue": {"numberValue": 2.5},
+                 "userEnteredFormat": {"numberFormat": {"type": "DATE_TIME", "pattern": DATE_TIME_FORMAT}}},
+                {},
+                {"userEnteredValue": {"stringValue": "=1+1"}},
+            ])
+        );
+        assert!(!requests[1].to_string().contains("formulaValue"));
+    }
+
+    #[test]
+    fn new_columns_come_behind_their_register_and_in_the_same_call() {
+        let sheet_id = sheet_id_of_table("t");
+        let versions = Versions::from([(sheet_id, Register { version: 4, columns: 2 })]);
+        let rows = [row(1, "t", &[("a", Cell::Bool(true)), ("new", Cell::Number(1.0)), ("newer", Cell::Blank)])];
+        let plan = Plan::of(&rows, &layout(&[("t", Some((3, &["_id", "a"])))]), &versions, "sheet", 1000);
+        assert_eq!(
+            names(&plan),
+            ["createDeveloperMetadata", "createDeveloperMetadata", "appendDimension", "updateCells", "appendCells"]
+        );
+        let register = &requests(&plan)[1]["createDeveloperMetadata"]["developerMetadata"];
+        assert_eq!(register["metadataId"], MarkerId::of_layout("sheet", sheet_id, 5).as_u32());
+        assert_eq!(register["metadataValue"], format!("{sheet_id}.5.4"));
+        assert_eq!(plan.versions_after[&sheet_id].version, 5);
+    }
+
+    #[test]
+    fn a_missing_tab_is_added_with_its_header() {
+        let rows = [row(1, "t", &[("a", Cell::Number(f64::NAN))])];
+        let plan = Plan::of(&rows, &layout(&[("t", None)]), &Versions::new(), "sheet", 1000);
+        assert_eq!(
+            names(&plan),
+            [
+                "createDeveloperMetadata",
+                "createDeveloperMetadata",
+                "addSheet",
+                "updateCells",
+                "updateDimensionProperties",
+                "appendCells"
+            ]
+        );
+        assert!(requests(&plan)[5].to_string().contains(r#"{"stringValue":"NaN"}"#));
+    }
+
+    #[test]
+    fn a_batch_keeps_to_its_limits_but_takes_one_row() {
+        let rows: Vec<Row> = (0..10).map(|n| row(n, "t", &[("a", Cell::Text("x".repeat(100)))])).collect();
+        let known = layout(&[("t", Some((2, &["_id", "a"])))]);
+        let taken = |rows: &[Row], bytes| Plan::of(rows, &known, &Versions::new(), "sheet", bytes).rows;
+        assert_eq!(taken(&rows, 1), 1);
+        assert_eq!(taken(&rows, 100_000), 10);
+        assert!((2..6).contains(&taken(&rows, 700)));
+        let mut suspect = rows.clone();
+        for row in &mut suspect[..3] {
+            row.at_most = Some(2);
+        }
+        assert_eq!(taken(&suspect, 100_000), 2, "no more than a refused half");
+        assert_eq!(taken(&suspect[2..], 100_000), 1, "and not with rows that nothing is known against");
+    }
+
+    #[test]
+    fn the_same_rows_under_another_id_differ_in_the_marker_only() {
+        let rows = [row(1, "t", &[("a", Cell::Number(1.0))])];
+        let plan = Plan::of(&rows, &layout(&[("t", None)]), &Versions::new(), "sheet", 1000);
+        let (one, two) = (MarkerId::of(7, 1), MarkerId::of(7, 2));
+        let first = plan.seal("sheet", one, "rkaaaaaa");
+        let second = reseal("sheet", &first.body, (one, first.digest), two, "rkaaaaaa");
+        assert_eq!(second.body, plan.seal("sheet", two, "rkaaaaaa").body);
+        assert_ne!(first.digest, second.digest);
+        assert_ne!(first.digest, plan.seal("other", one, "rkaaaaaa").digest, "the spreadsheet is part of it");
+        let void: Value = serde_json::from_slice(&void_body(one, "rkaaaaaa", first.digest)).unwrap();
+        let marker = &void["requests"][0]["createDeveloperMetadata"]["developerMetadata"];
+        assert_eq!(marker["metadataValue"], Fate::Void.value(first.digest));
+    }
+}

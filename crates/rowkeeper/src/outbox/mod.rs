@@ -430,3 +430,6 @@ impl fmt::Display for DiskError {
 }
 
 impl std::error::Error for DiskError {}
+
+#[cfg(test)]
+mod tests;

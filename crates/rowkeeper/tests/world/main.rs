@@ -4,6 +4,8 @@
 //! Each run is decided by its seed; a failure prints the seed and the end of its story. `WORLD_SEEDS` sets how many
 //! seeds a test tries, `WORLD_FIRST` where it begins.
 
+#![expect(clippy::unwrap_used, reason = "a simulated world ends at the first surprise")]
+
 mod chance;
 mod clock;
 mod net;
@@ -144,7 +146,8 @@ fn an_old_copy_of_the_state_notices_and_stops() {
 #[test]
 fn rules_left_out_are_noticed() {
     let seeds = number("WORLD_MUTATION_SEEDS", 300);
-    let mutations: [(Mutation, fn(u64) -> Plan); 12] = [
+    type Maker = fn(u64) -> Plan;
+    let mutations: [(Mutation, Maker); 12] = [
         (Mutation::NoMarker, stormy),
         (Mutation::UnknownIsFailed, stormy),
         (Mutation::RefusedMeansNotApplied, stormy),

@@ -30,7 +30,7 @@ impl Courier {
             }
             Transition::Applied { marker, tally } => {
                 state.tally = tally;
-                self.settled(marker, now);
+                self.is_settled(marker, now);
                 match self.trail.after.take() {
                     Some((layout, versions)) if self.known.layout.is_some() => {
                         self.known.layout = Some(layout);
@@ -45,7 +45,7 @@ impl Courier {
                 if hold.is_some() {
                     state.hold = hold;
                 }
-                self.settled(marker, now);
+                self.is_settled(marker, now);
             }
             Transition::Rekeyed { left, batch, tally, .. } => {
                 state.device.next_seq = batch.seq + 1;
@@ -76,7 +76,7 @@ impl Courier {
         }
     }
 
-    fn settled(&mut self, marker: Marker, now: Duration) {
+    fn is_settled(&mut self, marker: Marker, now: Duration) {
         self.settled_at.push((marker.id, now));
         self.state.markers.push(marker);
         self.state.batch = None;

@@ -4,24 +4,25 @@
 //! [`Courier::stale`], [`Courier::gathered`] or [`Courier::answered`]. The machine never waits, sends or stores.
 //! It may be thrown away at any moment: a new one is made from the disk, as after a crash.
 
+mod asking;
 mod mirror;
+mod open;
 mod replies;
+mod tidy;
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::C;
 use crate::cell::Row;
-use crate::durable::{Batch, Cause, Durable, Hold, Marker, Phase, Transition, Verdict};
-use crate::freeze::{self, MAX_BODY_BYTES, MAX_ROWS, Plan, PruneBy};
+use crate::durable::{Batch, Durable, Hold, Marker, Phase, Transition};
+use crate::freeze::{MAX_BODY_BYTES, MAX_ROWS, Plan};
 use crate::ids::{Fate, MarkerId, marker_key};
-use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Versions, tab_of};
-use crate::life::{self, Ages};
+use crate::layout::{Layout, Versions};
+use crate::life;
 use crate::mutation::Mutation;
 use crate::pace::{Backoff, Pace};
-use crate::wire::{self, Call, SheetProperties};
+use crate::wire::{Call, SheetProperties};
 
 /// A read of a marker must begin this soon after the 400 that asked for it: a twin may have pruned it meanwhile.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
@@ -119,7 +120,8 @@ pub struct Courier {
     /// Its prune was refused: is it there at all?
     prune_look_up: Option<MarkerId>,
     probe_at: Duration,
-    google: Option<i64>,
+    /// The newest `Date` of Google's, and when it came.
+    google: Option<(i64, Duration)>,
     trouble: Option<String>,
     mutation: Option<Mutation>,
 }
@@ -377,52 +379,6 @@ impl Courier {
         self.freeze(oldest, now)
     }
 
-    /// The contact check (protocol section 8): is there a marker of ours that we do not know, or do not know enough of?
-    fn check_needed(&self, oldest: Duration, now: Duration) -> bool {
-        if self.left_out(Mutation::NoContactCheck) {
-            return self.known.versions.is_none();
-        }
-        match self.checked_at {
-            None => true,
-            Some(checked) => now.saturating_sub(checked) >= C && now.saturating_sub(oldest) >= C,
-        }
-    }
-
-    /// People move, rename and insert columns: a layout is believed for as long as a check is.
-    fn layout_needed(&mut self, now: Duration) -> Option<Next> {
-        if self.known.layout.is_some() && now.saturating_sub(self.known.at) >= C {
-            self.known.layout = None;
-            self.known.tabs = None;
-        }
-        let tables = self.tables_wanted();
-        if self.known.layout.as_ref().is_some_and(|layout| layout.covers(tables.iter().map(String::as_str))) {
-            return None;
-        }
-        if self.known.versions.is_none() {
-            return Some(Next::Ask(Asked::Check));
-        }
-        let Some(tabs) = &self.known.tabs else { return Some(Next::Ask(Asked::Tabs)) };
-        let found: Vec<(String, SheetProperties)> =
-            tables.iter().filter_map(|table| tab_of(table, tabs).map(|tab| (table.clone(), tab.clone()))).collect();
-        if found.is_empty() {
-            self.known.layout = Some(Layout { tabs: tables.into_iter().map(|table| (table, None)).collect() });
-            self.known.tabs = None;
-            self.known.at = now;
-            return None;
-        }
-        Some(Next::Ask(Asked::Headers(found)))
-    }
-
-    /// Of the rows at hand and of the open batch.
-    fn tables_wanted(&self) -> Vec<String> {
-        let rows = self.gathered.iter().flatten().map(|row| &row.table);
-        let batch = self.state.batch.iter().flat_map(|batch| &batch.tabs).map(|tab| &tab.table);
-        let mut tables: Vec<String> = rows.chain(batch).cloned().collect();
-        tables.sort();
-        tables.dedup();
-        tables
-    }
-
     fn freeze(&mut self, oldest: Duration, now: Duration) -> Next {
         let rows = self.gathered.take().unwrap_or_default();
         let (Some(sheet), Some(layout), Some(versions)) = (&self.state.sheet, &self.known.layout, &self.known.versions)
@@ -462,268 +418,6 @@ impl Courier {
         Next::Commit(Transition::Frozen { batch, rows, tally })
     }
 
-    fn sending(&mut self, now: Duration) -> Next {
-        if self.left_out(Mutation::FoundBatchIsUnfrozen) && self.trail.after.is_none() {
-            return self.unfreeze();
-        }
-        if let Some(read) = self.settling(now) {
-            return read;
-        }
-        if self.check_needed(self.trail.oldest, now) {
-            return Next::Ask(Asked::Check);
-        }
-        if let Some((cause, reason)) = self.gives_up(now) {
-            return self.to_void(cause, reason);
-        }
-        self.paced(Asked::Batch, now)
-    }
-
-    /// Why this batch's bytes will not be sent any more, though nobody refused them.
-    fn gives_up(&self, now: Duration) -> Option<(Cause, String)> {
-        let (batch, trail) = (self.state.batch.as_ref()?, &self.trail);
-        let silent_for = now.saturating_sub(trail.first_unknown);
-        if trail.unknowns < TOO_MANY_UNKNOWNS || silent_for < TOO_LONG_UNKNOWN || !trail.others_answered {
-            return None;
-        }
-        if batch.rows > 1 {
-            return Some((Cause::TooBig, format!("no answer to {} attempts", trail.unknowns)));
-        }
-        let day = silent_for >= NO_ANSWER_AFTER;
-        day.then(|| (Cause::NoAnswer, format!("no answer to {} attempts in a day", trail.unknowns)))
-    }
-
-    fn voiding(&mut self, cause: Cause, reason: String, now: Duration) -> Next {
-        if let Some(date) = self.voided {
-            return self.after_void(cause, reason, date, now);
-        }
-        if let Settle::ReadAgain(..) = self.settle
-            && let Some(prune) = self.prune_now(1, now)
-        {
-            return prune;
-        }
-        if let Some(read) = self.settling(now) {
-            return read;
-        }
-        if self.check_needed(self.trail.oldest, now) {
-            return Next::Ask(Asked::Check);
-        }
-        self.paced(Asked::Void, now)
-    }
-
-    /// No attempt can apply the batch any more: what becomes of its rows?
-    fn after_void(&mut self, cause: Cause, reason: String, date: Option<i64>, now: Duration) -> Next {
-        if cause == Cause::Content
-            && let Some(read) = self.layout_needed(now)
-        {
-            // A layout that was read after the refusal tells whether it was the content.
-            return read;
-        }
-        self.voided_now(cause, reason, date)
-    }
-
-    fn voided_now(&self, cause: Cause, reason: String, date: Option<i64>) -> Next {
-        let Some(batch) = &self.state.batch else { return Next::Gather };
-        let mut tally = self.state.tally;
-        tally.rekeys = 0;
-        self.pace.store(&mut tally);
-        let one_row = batch.rows <= 1;
-        let full = reason.clone();
-        let verdict = match cause {
-            Cause::Content if !self.layout_unchanged(batch) && !self.left_out(Mutation::LayoutNotRead) => {
-                Verdict::Return
-            }
-            Cause::Content | Cause::TooBig if one_row => {
-                let only_one_id = batch.refusals == 0 && !self.left_out(Mutation::LayoutNotRead);
-                if only_one_id { Verdict::RefusedOnce(reason) } else { Verdict::Aside(reason) }
-            }
-            Cause::Content => Verdict::Halve(batch.rows.div_ceil(2)),
-            Cause::TooBig => {
-                tally.size_limit_bytes = (batch.body.len() / 2).min(tally.size_limit_bytes / 2).max(1);
-                Verdict::Halve(batch.rows.div_ceil(2))
-            }
-            Cause::NoAnswer => Verdict::Aside(reason),
-            Cause::Full => Verdict::Return,
-        };
-        let mut hold = None;
-        if let Verdict::Aside(message) = &verdict {
-            tally.asides += 1;
-            if tally.asides >= ASIDES_TO_STOP {
-                tally.asides = 0;
-                hold = Some(Hold::SheetRefuses { message: message.clone() });
-            }
-        } else if cause == Cause::Full {
-            hold = Some(Hold::Full { message: full });
-        }
-        let marker = self.marker(batch, Fate::Void, true, date);
-        Next::Commit(Transition::Voided { marker, verdict, tally, hold })
-    }
-
-    fn layout_unchanged(&self, batch: &Batch) -> bool {
-        match (&self.known.layout, &self.known.versions) {
-            (Some(layout), Some(versions)) => layout.matches(&batch.tabs, versions),
-            _ => false,
-        }
-    }
-
-    /// Reads the open batch's marker, if a 400 made that necessary.
-    fn settling(&mut self, now: Duration) -> Option<Next> {
-        match &self.settle {
-            Settle::No => None,
-            Settle::Read(refused, _) if now.saturating_sub(*refused) <= SETTLE_WITHIN => Some(Next::Ask(Asked::Marker)),
-            Settle::Read(..) => {
-                self.settle = Settle::No;
-                None
-            }
-            Settle::ReadAgain(at, _) if now < *at => Some(Next::Wait(*at)),
-            Settle::ReadAgain(..) => Some(Next::Ask(Asked::Marker)),
-        }
-    }
-
-    fn to_void(&self, cause: Cause, reason: String) -> Next {
-        match &self.state.batch {
-            Some(batch) => Next::Commit(Transition::ToVoid { id: batch.id, cause, reason }),
-            None => Next::Gather,
-        }
-    }
-
-    /// The same rows under a new id: only when no attempt under the old one can be alive.
-    fn rekey(&self, reason: &str) -> Transition {
-        let Some(batch) = &self.state.batch else { return Transition::Released };
-        let mut tally = self.state.tally;
-        tally.rekeys += 1;
-        self.pace.store(&mut tally);
-        if tally.rekeys > REKEYS_TO_STOP {
-            return Transition::Held(Hold::Full { message: format!("no room for markers: {reason}") });
-        }
-        let device = &self.state.device;
-        let id = MarkerId::of(device.base, device.next_seq);
-        let sealed = freeze::reseal(&batch.spreadsheet, &batch.body, (batch.id, batch.digest), id, &self.key());
-        let new = Batch {
-            id,
-            seq: device.next_seq,
-            body: sealed.body,
-            digest: sealed.digest,
-            phase: Phase::Send,
-            ..batch.clone()
-        };
-        // A void that was sent may still land; it must be known when it does.
-        let left = matches!(batch.phase, Phase::Void(..)).then(|| self.marker(batch, Fate::Void, true, None));
-        Transition::Rekeyed { old: batch.id, left, batch: new, tally }
-    }
-
-    /// Between calls, never before a waiting row.
-    fn tidy(&mut self, now: Duration) -> Next {
-        if let Some(google) = self.google {
-            let unstamped = self.state.markers.iter().filter(|marker| marker.ended_at.is_none());
-            let ids: Vec<MarkerId> = unstamped.map(|marker| marker.id).collect();
-            if !ids.is_empty() {
-                return Next::Commit(Transition::Stamped(ids, google));
-            }
-        }
-        self.prune_now(PRUNE_AT_LEAST, now).unwrap_or(Next::Idle)
-    }
-
-    fn prune_now(&mut self, at_least: usize, now: Duration) -> Option<Next> {
-        if let Some(id) = self.prune_look_up.take() {
-            return Some(Next::Ask(Asked::Pruned(id)));
-        }
-        let mut old = self.prunable(now);
-        if old.len() < at_least || now < self.prune_after || now < self.pace.ready_at(now) {
-            return None;
-        }
-        old.truncate(if self.prune_singly { 1 } else { PRUNE_AT_MOST });
-        Some(Next::Ask(Asked::Prune(old)))
-    }
-
-    fn prunable(&self, now: Duration) -> Vec<MarkerId> {
-        #[cfg(feature = "mutations")]
-        match self.mutation {
-            Some(Mutation::PruneYoung) => {
-                let newest = self.state.markers.iter().map(|marker| marker.seq).max();
-                return self.state.markers.iter().filter(|m| Some(m.seq) != newest).map(|m| m.id).collect();
-            }
-            Some(Mutation::PruneNewest) => {
-                // Another one counts as the newest.
-                let Some(first) = self.state.markers.first() else { return Vec::new() };
-                let other = Marker { seq: u64::MAX, id: MarkerId::of(0, 0), applied: true, ..first.clone() };
-                let markers: Vec<Marker> = self.state.markers.iter().cloned().chain([other]).collect();
-                return self.prunable_of(&markers, now);
-            }
-            _ => {}
-        }
-        self.prunable_of(&self.state.markers, now)
-    }
-
-    fn prunable_of(&self, markers: &[Marker], now: Duration) -> Vec<MarkerId> {
-        let ages = Ages { now, lock_taken: self.lock_taken, google: self.google };
-        life::prunable(markers, ages, |id| {
-            self.settled_at.iter().find(|(settled, _)| *settled == id).map(|(_, at)| *at)
-        })
-    }
-
-    /// Over budget: the next batch waits, and gathers rows.
-    fn make_room(&mut self, now: Duration) -> Next {
-        if let Some(prune) = self.prune_now(1, now) {
-            return prune;
-        }
-        Next::Wait(self.prune_after.max(self.pace.ready_at(now)).max(now + LOOK_AGAIN / 4))
-    }
-
-    fn paced(&self, asked: Asked, now: Duration) -> Next {
-        let ready = self.pace.ready_at(now);
-        if now < ready && !self.is_paid(&asked) { Next::Wait(ready) } else { Next::Ask(asked) }
-    }
-
-    fn is_paid(&self, asked: &Asked) -> bool {
-        *asked == Asked::Batch && self.trail.paid
-    }
-
-    fn call(&self, asked: &Asked) -> Call {
-        let sheet = self.state.sheet.as_ref().map_or("", |sheet| sheet.id.as_str());
-        let (key, batch) = (self.key(), self.state.batch.as_ref());
-        let update = || wire::path(sheet, ":batchUpdate");
-        match (asked, batch) {
-            (Asked::Create, _) => Call::write(String::from("/v4/spreadsheets"), self.create_body()),
-            (Asked::Batch, Some(batch)) => Call::write(update(), batch.body.clone()),
-            (Asked::Void, Some(batch)) => Call::write(update(), freeze::void_body(batch.id, &key, batch.digest)),
-            (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
-            (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
-            (Asked::Headers(tabs), _) => {
-                let titles: Vec<&str> = tabs.iter().map(|(_, tab)| tab.title.as_str()).collect();
-                wire::get_headers(sheet, &titles)
-            }
-            (Asked::Prune(ids), _) => {
-                let markers = self.state.markers.iter().filter(|marker| ids.contains(&marker.id));
-                let named = markers.map(|marker| (marker.id, marker.key.as_str(), marker.value.as_str()));
-                Call::write(update(), freeze::prune_body(named, self.prune_by()))
-            }
-            (Asked::Tabs, _) => wire::get_tabs(sheet),
-            // Without a batch there is nothing to send: look instead.
-            (Asked::Check | Asked::Batch | Asked::Void | Asked::Marker, _) => wire::search(sheet, &[&key, LAYOUT_KEY]),
-        }
-    }
-
-    fn create_body(&self) -> alloc::sync::Arc<[u8]> {
-        let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
-        for table in &self.options.tables {
-            let columns = table.columns.iter().map(String::as_str);
-            tables.push((&table.name, core::iter::once(ID_COLUMN).chain(columns).collect()));
-        }
-        // Columns that are known already need no second change.
-        for row in self.gathered.iter().flatten() {
-            let at = tables.iter().position(|(name, _)| *name == row.table).unwrap_or_else(|| {
-                tables.push((&row.table, alloc::vec![ID_COLUMN]));
-                tables.len() - 1
-            });
-            for (name, _) in &row.cells {
-                if !tables[at].1.contains(&name.as_str()) {
-                    tables[at].1.push(name);
-                }
-            }
-        }
-        freeze::create_body(&self.options.title, &self.options.timezone, tables.into_iter())
-    }
-
     fn key(&self) -> String {
         marker_key(&self.state.device.tag)
     }
@@ -740,25 +434,8 @@ impl Courier {
         }
     }
 
-    fn prune_by(&self) -> PruneBy {
-        #[cfg(feature = "mutations")]
-        match self.mutation {
-            Some(Mutation::PruneByKey) => return PruneBy::Key,
-            Some(Mutation::PruneById) => return PruneBy::Id,
-            _ => {}
-        }
-        PruneBy::All
-    }
-
     fn left_out(&self, mutation: Mutation) -> bool {
         cfg!(feature = "mutations") && self.mutation == Some(mutation)
-    }
-
-    /// Rows leave the batch without a word from Google. Only mutations do this.
-    fn unfreeze(&self) -> Next {
-        let Some(batch) = &self.state.batch else { return Next::Gather };
-        let marker = self.marker(batch, Fate::Void, true, None);
-        Next::Commit(Transition::Voided { marker, verdict: Verdict::Return, tally: self.state.tally, hold: None })
     }
 }
 

@@ -49,7 +49,7 @@ impl Courier {
                     self.backoffs[usize::from(is_write(&asked))].reset();
                     self.trouble = None;
                     // Only a reply that is Google's beyond doubt may tell the time: prunes depend on it.
-                    self.google = date.or(self.google);
+                    self.google = date.map(|date| (date, now)).or(self.google);
                 } else {
                     self.lost_track(&asked, "an answer that is not Google's".into(), now, random);
                 }

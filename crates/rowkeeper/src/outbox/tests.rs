@@ -1,0 +1,111 @@
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{Mono, Wall};
+
+const ROOMY: Options = Options { max_bytes: 1 << 30 };
+
+fn new_row(id: Option<&str>, n: f64) -> NewRow {
+    let happened = Happened {
+        wall: Wall { unix_ms: 1_800_000_000_000, trusted: true },
+        mono: Mono::new(Duration::from_secs(60)),
+        boot: "boot".into(),
+        at_unix_ms: None,
+    };
+    let fields = vec![("n".into(), Value::Number(n)), ("text".into(), Value::Text("x".repeat(100)))];
+    NewRow { table: "t".into(), id: id.map(Into::into), record: Record { fields }, happened }
+}
+
+fn kept(outbox: &Outbox, row: NewRow) -> Kept {
+    outbox.accept(&[row]).unwrap()[0].kept
+}
+
+#[test]
+fn the_file_and_its_side_files_are_private_from_the_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("outbox.sqlite");
+    let outbox = Outbox::open(&path, ROOMY).unwrap();
+    outbox.accept(&[new_row(None, 1.0)]).unwrap();
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(files.len() >= 3, "the main file, the log and its index: {files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[test]
+fn an_id_is_kept_once_while_queued_and_in_one_call() {
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap();
+    let accepted = outbox.accept(&[new_row(Some("a"), 1.0), new_row(Some("a"), 2.0), new_row(None, 3.0)]).unwrap();
+    assert_eq!(accepted.iter().map(|one| one.kept).collect::<Vec<_>>(), [Kept::Kept, Kept::Known, Kept::Kept]);
+    assert_eq!(accepted[0].id, accepted[1].id);
+    assert_eq!(kept(&outbox, new_row(Some("a"), 4.0)), Kept::Known);
+    assert_eq!(outbox.counts().unwrap().waiting, 2);
+}
+
+#[test]
+fn a_full_queue_refuses_and_drops_nothing() {
+    let outbox = Outbox::open_in_memory(Options { max_bytes: 200_000 }).unwrap();
+    let mut accepted = 0;
+    let refused = loop {
+        match outbox.accept(&[new_row(None, 0.0), new_row(None, 1.0)]) {
+            Ok(_) => accepted += 2,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, AcceptError::Full { max_bytes: 200_000 }), "{refused}");
+    assert_eq!(outbox.counts().unwrap().waiting, accepted);
+    assert!(accepted > 100);
+}
+
+#[test]
+fn several_writers_at_once_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("outbox.sqlite");
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = &path;
+            // Each with a connection of its own, as another process would have; all of them create the file.
+            scope.spawn(move || {
+                let outbox = Outbox::open(path, ROOMY).unwrap();
+                for n in 0..25 {
+                    assert_eq!(kept(&outbox, new_row(Some(&format!("{writer}-{n}")), n.into())), Kept::Kept);
+                }
+            });
+        }
+    });
+    let outbox = Outbox::open(&path, ROOMY).unwrap();
+    assert_eq!(outbox.counts().unwrap().waiting, 100);
+    assert_eq!(outbox.integrity_check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_newer_or_damaged_file_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let newer = dir.path().join("newer.sqlite");
+    drop(Outbox::open(&newer, ROOMY).unwrap());
+    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Outbox::open(&newer, ROOMY), Err(OpenError::Newer { found: 99, .. })));
+
+    let damaged = dir.path().join("damaged.sqlite");
+    std::fs::write(&damaged, "this was an outbox once, before the card died".repeat(100)).unwrap();
+    let before = std::fs::read(&damaged).unwrap();
+    assert!(matches!(Outbox::open(&damaged, ROOMY), Err(OpenError::Damaged(_))));
+    assert_eq!(std::fs::read(&damaged).unwrap(), before);
+}
+
+#[test]
+fn people_can_list_drop_and_export() {
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap();
+    let ids: Vec<String> =
+        outbox.accept(&[new_row(None, 1.0), new_row(None, 2.0)]).unwrap().into_iter().map(|one| one.id).collect();
+    let listed = outbox.list(&Filter { ids: vec![ids[1].clone()], ..Filter::default() }).unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].record.fields[0], ("n".into(), Value::Number(2.0)));
+    assert_eq!(outbox.drop_rows(&ids[..1]).unwrap(), Dropped { dropped: 1, in_flight: 0 });
+    let mut out = Vec::new();
+    outbox.export(&Filter::default(), &mut out).unwrap().unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((line["_id"].as_str(), line["n"].as_f64()), (Some(ids[1].as_str()), Some(2.0)));
+}

@@ -1,0 +1,115 @@
+//! What must be known before rows may go, and how each question is put.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Asked, Courier, Next};
+use crate::C;
+use crate::freeze;
+use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, tab_of};
+use crate::mutation::Mutation;
+use crate::wire::{self, Call, SheetProperties};
+
+impl Courier {
+    /// The contact check (protocol section 8): is there a marker of ours that we do not know, or do not know enough of?
+    pub(super) fn check_needed(&self, oldest: Duration, now: Duration) -> bool {
+        if self.left_out(Mutation::NoContactCheck) {
+            return self.known.versions.is_none();
+        }
+        match self.checked_at {
+            None => true,
+            Some(checked) => now.saturating_sub(checked) >= C && now.saturating_sub(oldest) >= C,
+        }
+    }
+
+    /// People move, rename and insert columns: a layout is believed for as long as a check is.
+    pub(super) fn layout_needed(&mut self, now: Duration) -> Option<Next> {
+        if self.known.layout.is_some() && now.saturating_sub(self.known.at) >= C {
+            self.known.layout = None;
+            self.known.tabs = None;
+        }
+        let tables = self.tables_wanted();
+        if self.known.layout.as_ref().is_some_and(|layout| layout.covers(tables.iter().map(String::as_str))) {
+            return None;
+        }
+        if self.known.versions.is_none() {
+            return Some(Next::Ask(Asked::Check));
+        }
+        let Some(tabs) = &self.known.tabs else { return Some(Next::Ask(Asked::Tabs)) };
+        let found: Vec<(String, SheetProperties)> =
+            tables.iter().filter_map(|table| tab_of(table, tabs).map(|tab| (table.clone(), tab.clone()))).collect();
+        if found.is_empty() {
+            self.known.layout = Some(Layout { tabs: tables.into_iter().map(|table| (table, None)).collect() });
+            self.known.tabs = None;
+            self.known.at = now;
+            return None;
+        }
+        Some(Next::Ask(Asked::Headers(found)))
+    }
+
+    /// Of the rows at hand and of the open batch.
+    pub(super) fn tables_wanted(&self) -> Vec<String> {
+        let rows = self.gathered.iter().flatten().map(|row| &row.table);
+        let batch = self.state.batch.iter().flat_map(|batch| &batch.tabs).map(|tab| &tab.table);
+        let mut tables: Vec<String> = rows.chain(batch).cloned().collect();
+        tables.sort();
+        tables.dedup();
+        tables
+    }
+
+    pub(super) fn paced(&self, asked: Asked, now: Duration) -> Next {
+        let ready = self.pace.ready_at(now);
+        if now < ready && !self.is_paid(&asked) { Next::Wait(ready) } else { Next::Ask(asked) }
+    }
+
+    pub(super) fn is_paid(&self, asked: &Asked) -> bool {
+        *asked == Asked::Batch && self.trail.paid
+    }
+
+    pub(super) fn call(&self, asked: &Asked) -> Call {
+        let sheet = self.state.sheet.as_ref().map_or("", |sheet| sheet.id.as_str());
+        let (key, batch) = (self.key(), self.state.batch.as_ref());
+        let update = || wire::path(sheet, ":batchUpdate");
+        match (asked, batch) {
+            (Asked::Create, _) => Call::write(String::from("/v4/spreadsheets"), self.create_body()),
+            (Asked::Batch, Some(batch)) => Call::write(update(), batch.body.clone()),
+            (Asked::Void, Some(batch)) => Call::write(update(), freeze::void_body(batch.id, &key, batch.digest)),
+            (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
+            (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
+            (Asked::Headers(tabs), _) => {
+                let titles: Vec<&str> = tabs.iter().map(|(_, tab)| tab.title.as_str()).collect();
+                wire::get_headers(sheet, &titles)
+            }
+            (Asked::Prune(ids), _) => {
+                let markers = self.state.markers.iter().filter(|marker| ids.contains(&marker.id));
+                let named = markers.map(|marker| (marker.id, marker.key.as_str(), marker.value.as_str()));
+                Call::write(update(), freeze::prune_body(named, self.prune_by()))
+            }
+            (Asked::Tabs, _) => wire::get_tabs(sheet),
+            // Without a batch there is nothing to send: look instead.
+            (Asked::Check | Asked::Batch | Asked::Void | Asked::Marker, _) => wire::search(sheet, &[&key, LAYOUT_KEY]),
+        }
+    }
+
+    pub(super) fn create_body(&self) -> alloc::sync::Arc<[u8]> {
+        let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
+        for table in &self.options.tables {
+            let columns = table.columns.iter().map(String::as_str);
+            tables.push((&table.name, core::iter::once(ID_COLUMN).chain(columns).collect()));
+        }
+        // Columns that are known already need no second change.
+        for row in self.gathered.iter().flatten() {
+            let at = tables.iter().position(|(name, _)| *name == row.table).unwrap_or_else(|| {
+                tables.push((&row.table, alloc::vec![ID_COLUMN]));
+                tables.len() - 1
+            });
+            for (name, _) in &row.cells {
+                if !tables[at].1.contains(&name.as_str()) {
+                    tables[at].1.push(name);
+                }
+            }
+        }
+        freeze::create_body(&self.options.title, &self.options.timezone, tables.into_iter())
+    }
+}

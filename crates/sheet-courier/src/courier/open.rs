@@ -1,0 +1,172 @@
+//! The batch in flight: sending it, voiding it, and what becomes of its rows.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use super::{
+    ASIDES_TO_STOP, Asked, Courier, NO_ANSWER_AFTER, Next, REKEYS_TO_STOP, SETTLE_WITHIN, Settle, TOO_LONG_UNKNOWN,
+    TOO_MANY_UNKNOWNS,
+};
+use crate::durable::{Batch, Cause, Hold, Phase, Transition, Verdict};
+use crate::freeze;
+use crate::ids::{Fate, MarkerId};
+use crate::mutation::Mutation;
+
+impl Courier {
+    pub(super) fn sending(&mut self, now: Duration) -> Next {
+        if self.left_out(Mutation::FoundBatchIsUnfrozen) && self.trail.after.is_none() {
+            return self.unfreeze();
+        }
+        if let Some(read) = self.settling(now) {
+            return read;
+        }
+        if self.check_needed(self.trail.oldest, now) {
+            return Next::Ask(Asked::Check);
+        }
+        if let Some((cause, reason)) = self.gives_up(now) {
+            return self.to_void(cause, reason);
+        }
+        self.paced(Asked::Batch, now)
+    }
+
+    /// Why this batch's bytes will not be sent any more, though nobody refused them.
+    pub(super) fn gives_up(&self, now: Duration) -> Option<(Cause, String)> {
+        let (batch, trail) = (self.state.batch.as_ref()?, &self.trail);
+        let silent_for = now.saturating_sub(trail.first_unknown);
+        if trail.unknowns < TOO_MANY_UNKNOWNS || silent_for < TOO_LONG_UNKNOWN || !trail.others_answered {
+            return None;
+        }
+        if batch.rows > 1 {
+            return Some((Cause::TooBig, format!("no answer to {} attempts", trail.unknowns)));
+        }
+        let day = silent_for >= NO_ANSWER_AFTER;
+        day.then(|| (Cause::NoAnswer, format!("no answer to {} attempts in a day", trail.unknowns)))
+    }
+
+    pub(super) fn voiding(&mut self, cause: Cause, reason: String, now: Duration) -> Next {
+        if let Some(date) = self.voided {
+            return self.after_void(cause, reason, date, now);
+        }
+        if let Settle::ReadAgain(..) = self.settle
+            && let Some(prune) = self.prune_now(1, now)
+        {
+            return prune;
+        }
+        if let Some(read) = self.settling(now) {
+            return read;
+        }
+        if self.check_needed(self.trail.oldest, now) {
+            return Next::Ask(Asked::Check);
+        }
+        self.paced(Asked::Void, now)
+    }
+
+    /// No attempt can apply the batch any more: what becomes of its rows?
+    pub(super) fn after_void(&mut self, cause: Cause, reason: String, date: Option<i64>, now: Duration) -> Next {
+        if cause == Cause::Content
+            && let Some(read) = self.layout_needed(now)
+        {
+            // A layout that was read after the refusal tells whether it was the content.
+            return read;
+        }
+        self.voided_now(cause, reason, date)
+    }
+
+    pub(super) fn voided_now(&self, cause: Cause, reason: String, date: Option<i64>) -> Next {
+        let Some(batch) = &self.state.batch else { return Next::Gather };
+        let mut tally = self.state.tally;
+        tally.rekeys = 0;
+        self.pace.store(&mut tally);
+        let one_row = batch.rows <= 1;
+        let full = reason.clone();
+        let verdict = match cause {
+            Cause::Content if !self.layout_unchanged(batch) && !self.left_out(Mutation::LayoutNotRead) => {
+                Verdict::Return
+            }
+            Cause::Content | Cause::TooBig if one_row => {
+                let only_one_id = batch.refusals == 0 && !self.left_out(Mutation::LayoutNotRead);
+                if only_one_id { Verdict::RefusedOnce(reason) } else { Verdict::Aside(reason) }
+            }
+            Cause::Content => Verdict::Halve(batch.rows.div_ceil(2)),
+            Cause::TooBig => {
+                tally.size_limit_bytes = (batch.body.len() / 2).min(tally.size_limit_bytes / 2).max(1);
+                Verdict::Halve(batch.rows.div_ceil(2))
+            }
+            Cause::NoAnswer => Verdict::Aside(reason),
+            Cause::Full => Verdict::Return,
+        };
+        let mut hold = None;
+        if let Verdict::Aside(message) = &verdict {
+            tally.asides += 1;
+            if tally.asides >= ASIDES_TO_STOP {
+                tally.asides = 0;
+                hold = Some(Hold::SheetRefuses { message: message.clone() });
+            }
+        } else if cause == Cause::Full {
+            hold = Some(Hold::Full { message: full });
+        }
+        let marker = self.marker(batch, Fate::Void, true, date);
+        Next::Commit(Transition::Voided { marker, verdict, tally, hold })
+    }
+
+    pub(super) fn layout_unchanged(&self, batch: &Batch) -> bool {
+        match (&self.known.layout, &self.known.versions) {
+            (Some(layout), Some(versions)) => layout.matches(&batch.tabs, versions),
+            _ => false,
+        }
+    }
+
+    /// Reads the open batch's marker, if a 400 made that necessary.
+    pub(super) fn settling(&mut self, now: Duration) -> Option<Next> {
+        match &self.settle {
+            Settle::No => None,
+            Settle::Read(refused, _) if now.saturating_sub(*refused) <= SETTLE_WITHIN => Some(Next::Ask(Asked::Marker)),
+            Settle::Read(..) => {
+                self.settle = Settle::No;
+                None
+            }
+            Settle::ReadAgain(at, _) if now < *at => Some(Next::Wait(*at)),
+            Settle::ReadAgain(..) => Some(Next::Ask(Asked::Marker)),
+        }
+    }
+
+    pub(super) fn to_void(&self, cause: Cause, reason: String) -> Next {
+        match &self.state.batch {
+            Some(batch) => Next::Commit(Transition::ToVoid { id: batch.id, cause, reason }),
+            None => Next::Gather,
+        }
+    }
+
+    /// The same rows under a new id: only when no attempt under the old one can be alive.
+    pub(super) fn rekey(&self, reason: &str) -> Transition {
+        let Some(batch) = &self.state.batch else { return Transition::Released };
+        let mut tally = self.state.tally;
+        tally.rekeys += 1;
+        self.pace.store(&mut tally);
+        if tally.rekeys > REKEYS_TO_STOP {
+            return Transition::Held(Hold::Full { message: format!("no room for markers: {reason}") });
+        }
+        let device = &self.state.device;
+        let id = MarkerId::of(device.base, device.next_seq);
+        let sealed = freeze::reseal(&batch.spreadsheet, &batch.body, (batch.id, batch.digest), id, &self.key());
+        let new = Batch {
+            id,
+            seq: device.next_seq,
+            body: sealed.body,
+            digest: sealed.digest,
+            phase: Phase::Send,
+            ..batch.clone()
+        };
+        // A void that was sent may still land; it must be known when it does.
+        let left = matches!(batch.phase, Phase::Void(..)).then(|| self.marker(batch, Fate::Void, true, None));
+        Transition::Rekeyed { old: batch.id, left, batch: new, tally }
+    }
+
+    /// Rows leave the batch without a word from Google. Only mutations do this.
+    pub(super) fn unfreeze(&self) -> Next {
+        let Some(batch) = &self.state.batch else { return Next::Gather };
+        let marker = self.marker(batch, Fate::Void, true, None);
+        Next::Commit(Transition::Voided { marker, verdict: Verdict::Return, tally: self.state.tally, hold: None })
+    }
+}
