@@ -10,7 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "rowkeeper", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed for good or a record was refused, 2 wrong usage or configuration,\n\
-    3 a person must sign in, 75 try again later.\n\nNew here? `rowkeeper demo` shows the whole story on this machine, without an account."
+    3 a person must sign in, 75 try again later.\n\n\
+    Configuration: --config, $ROWKEEPER_CONFIG, ./rowkeeper.toml, ~/.config/rowkeeper/rowkeeper.toml,\n\
+    /etc/rowkeeper/rowkeeper.toml. State: --state-dir, $ROWKEEPER_STATE_DIR, $STATE_DIRECTORY,\n\
+    ~/.local/state/rowkeeper. To try things out: ROWKEEPER_EMULATOR=http://127.0.0.1:8085.\n\nNew here? `rowkeeper demo` shows the whole story on this machine, without an account."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -20,11 +23,12 @@ pub(crate) struct Cli {
 }
 
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
-    /// The configuration file (else $ROWKEEPER_CONFIG, ./rowkeeper.toml, ~/.config/rowkeeper/…, /etc/rowkeeper/…)
+    /// The configuration; default: the first that is found
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Where the sign-in and the queue live (else $ROWKEEPER_STATE_DIR, $STATE_DIRECTORY, ~/.local/state/rowkeeper)
+    /// Where the sign-in and the queue live
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
     /// The screen: terminal, none, or png=FILE
@@ -40,7 +44,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The whole story on this machine, no account: emulator, device and sheet, in a temporary state
+    /// The whole story on this machine, without an account; leaves nothing behind
     #[cfg(feature = "emulator")]
     Demo(Demo),
     /// Google's sign-in and Sheets, emulated on a local port
@@ -56,7 +60,7 @@ pub(crate) enum Command {
     SignIn,
     /// Give the sign-in back to the provider and forget it; queued records stay
     SignOut,
-    /// Keep one record (or many from stdin) for the sheet; returns when a power cut can no longer lose it
+    /// Keep a record, or many from stdin; returns when no power cut can lose it any more
     Record(Record),
     /// Send what is queued, then stop
     Deliver(Deliver),
@@ -70,11 +74,13 @@ pub(crate) enum Command {
     Token(Token),
     /// One authorised API call, with our retries
     Call(Call),
+    /// A local forward that adds the token, for programs in other languages
+    Proxy(Proxy),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// You type the code yourself, in a browser; the emulator and the sheet stay up until Ctrl-C
+    /// You type the code yourself, in a browser; the sheet stays up until Ctrl-C
     #[arg(long)]
     pub by_hand: bool,
     /// How many readings to record
@@ -90,7 +96,7 @@ pub(crate) struct Emulator {
     /// Approve every code for this account, after one "pending" answer
     #[arg(long, value_name = "EMAIL")]
     pub approve_as: Option<String>,
-    /// Keep accounts, tokens and spreadsheets in this file; a change is on disk before its reply leaves
+    /// Keep everything in this file, on disk before each reply leaves
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Google's write quota for one person
@@ -106,10 +112,10 @@ pub(crate) struct Init {
     /// The OAuth client's id; asked for on a terminal
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// The file that holds the client's secret, relative to the configuration
+    /// The file with its secret, relative to the configuration
     #[arg(long, value_name = "FILE")]
     pub client_secret_file: Option<PathBuf>,
-    /// The provider: google, github, microsoft, … or none
+    /// google, github, microsoft, … or none
     #[arg(long, value_name = "NAME", default_value = "google")]
     pub preset: String,
     /// Discover the provider's endpoints here
@@ -144,7 +150,7 @@ pub(crate) struct Record {
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "jsonl", conflicts_with = "fields")]
     pub stdin: Option<Format>,
     /// The values: numbers, true/false, RFC 3339 times and texts are told apart by their looks
-    #[arg(value_name = "KEY=VALUE", required_unless_present = "stdin", allow_hyphen_values = true)]
+    #[arg(value_name = "KEY=VALUE", required_unless_present = "stdin")]
     pub fields: Vec<String>,
 }
 
@@ -208,6 +214,19 @@ pub(crate) struct Call {
     /// Print the status line and the headers too
     #[arg(long)]
     pub include: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Proxy {
+    /// Where programs connect; a loopback address
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8086", conflicts_with = "socket")]
+    pub(crate) listen: String,
+    /// Listen on a socket of the file system instead, which only this user may use
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// A host that programs may name in full, besides Sheets and Drive; may be given more than once
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
 }
 
 /// `30s`, `5m`, `1h 30m`, `500ms`.

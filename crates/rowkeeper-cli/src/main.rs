@@ -50,5 +50,6 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Run => commands::run::run(&context),
         Command::Token(token) => commands::token::run(&context, &token),
         Command::Call(call) => commands::call::run(&context, &call),
+        Command::Proxy(proxy) => commands::proxy::run(&context, &proxy),
     }
 }

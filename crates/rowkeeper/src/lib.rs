@@ -37,6 +37,7 @@ mod durable;
 pub mod grant_store;
 pub mod http;
 pub mod outbox;
+pub mod proxy;
 pub mod record;
 mod recorder;
 pub mod session;

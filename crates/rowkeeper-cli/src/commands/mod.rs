@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 #[cfg(feature = "emulator")]
 pub(crate) mod emulator;
 pub(crate) mod init;
+pub(crate) mod proxy;
 pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod run;

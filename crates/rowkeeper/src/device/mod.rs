@@ -149,6 +149,11 @@ impl Device {
         &*self.clock
     }
 
+    /// Its clocks, shared.
+    pub fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Its way to the network.
     pub fn http(&self) -> &dyn Http {
         &*self.http

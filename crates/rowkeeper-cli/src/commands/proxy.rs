@@ -1,0 +1,61 @@
+//! `rowkeeper proxy`: the device's sign-in for programs in other languages.
+
+use std::fs;
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use rowkeeper::proxy::{Listener, Proxy, Routes};
+
+use super::{Context, print, signals};
+use crate::args;
+use crate::exit::{Exit, Failure};
+
+/// Hosts of Google's that accept the scope of a device.
+const GOOGLE: [&str; 2] = ["sheets.googleapis.com", "www.googleapis.com"];
+
+pub(crate) fn run(context: &Context, arguments: &args::Proxy) -> Result<Exit, Failure> {
+    let device = context.device()?;
+    let emulated = device.config().provider.as_ref().is_some_and(|provider| provider.emulator.is_some());
+    // With an emulator nothing goes to Google itself.
+    let google = GOOGLE.into_iter().filter(|_| !emulated).map(str::to_owned);
+    let routes = Routes {
+        default: device.sheets_origin().to_owned(),
+        hosts: google.chain(arguments.host.iter().cloned()).collect(),
+    };
+    let stop = signals()?;
+    let proxy = Proxy::new(device.session(), device.shared_clock(), routes, stop);
+    let unusable = |error: io::Error| Failure::new(Exit::Usage, format!("cannot listen: {error}"));
+    let outcome = match &arguments.socket {
+        Some(path) => {
+            let listener = Listener::Unix(socket(path).map_err(unusable)?);
+            print(&format!("listening on {}", path.display()))?;
+            let outcome = proxy.serve(&listener);
+            _ = fs::remove_file(path);
+            outcome
+        }
+        None => {
+            let listener = TcpListener::bind(&arguments.listen).map_err(unusable)?;
+            let address = listener.local_addr().map_err(unusable)?;
+            if !address.ip().is_loopback() {
+                let why = format!("{address} can be reached from other machines; whoever does so uses your token");
+                return Err(Failure::new(Exit::Usage, why));
+            }
+            print(&format!("listening on http://{address}"))?;
+            proxy.serve(&Listener::Tcp(listener))
+        }
+    };
+    outcome.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Failed, error))
+}
+
+/// A socket that only this user may use. One that a killed proxy left behind is replaced; anything else is not.
+fn socket(path: &Path) -> io::Result<UnixListener> {
+    if fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
