@@ -39,9 +39,11 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Makes the directory, 0700, with its parents; one that exists is left as it is.
+/// Makes the directory, 0700, with its parents; one that exists is left as it is, but must be writable: what is kept in
+/// it says less clearly that it is not.
 pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)?)
 }
 
 /// Opens a lock file, 0600 from its creation. Its content means nothing; the lock is the operating system's.
