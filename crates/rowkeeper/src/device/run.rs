@@ -103,6 +103,8 @@ impl Device {
         stop: &Stop,
     ) -> Result<(), DeliverError> {
         if let (GrantState::Misconfigured, Some(reason)) = (grant.state, &grant.reason) {
+            // State of another provider does not come right by waiting.
+            self.session.usable().map_err(DeliverError::Access)?;
             // Approving again would not help. A refresh or a sign-in that works takes the state away.
             on(Event::Hold(reason.clone()));
             self.clock.wait(self.clock.mono() + PATIENCE, stop);

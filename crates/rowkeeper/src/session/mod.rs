@@ -71,6 +71,18 @@ impl Session {
     pub fn status(&self) -> Grant {
         self.0.status()
     }
+
+    /// Whether waiting could ever make the stored state usable with this configuration.
+    pub(crate) fn usable(&self) -> Result<(), AccessError> {
+        match self.0.store.load() {
+            Ok(Loaded::Whole(stored) | Loaded::Previous(stored, _)) => match self.0.foreign(&stored) {
+                Some(foreign) => Err(AccessError::Foreign(Box::new(foreign))),
+                None => Ok(()),
+            },
+            Ok(Loaded::Nothing) | Err(StoreError::Damaged(_) | StoreError::Io(..)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Inner {
@@ -100,9 +112,8 @@ impl Inner {
             }
             Err(error) => return Grant { state: GrantState::Misconfigured, reason: Some(error.to_string()), ..grant },
         };
-        if let Some(id) = self.identity().filter(|id| !stored.provider.fits(id)) {
-            let reason = Foreign { stored: stored.provider, configured: id }.to_string();
-            return Grant { state: GrantState::Misconfigured, reason: Some(reason), ..grant };
+        if let Some(foreign) = self.foreign(&stored) {
+            return Grant { state: GrantState::Misconfigured, reason: Some(foreign.to_string()), ..grant };
         }
         if let Some(tokens) = &stored.grant {
             grant.account.clone_from(&tokens.account);
@@ -134,6 +145,12 @@ impl Inner {
             verification_uri_complete: pending.verification_uri_complete().map(ToString::to_string),
             expires_at: When(self.clock.wall().unix_ms.saturating_add(left_ms)),
         })
+    }
+
+    /// Whether `stored` belongs to another provider or client, as far as that is known without the network.
+    fn foreign(&self, stored: &Stored) -> Option<Foreign> {
+        let configured = self.identity().filter(|id| !stored.provider.fits(id))?;
+        Some(Foreign { stored: stored.provider.clone(), configured })
     }
 
     /// The provider and client that the configuration names, where that is known without asking the network.

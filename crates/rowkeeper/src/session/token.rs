@@ -120,8 +120,7 @@ impl Inner {
         };
         // The address is checked where it matters, before a refresh token is sent; an API's token is checked here too,
         // so that one provider's never goes to another's API.
-        if let Some(configured) = self.identity().filter(|id| !stored.provider.fits(id)) {
-            let foreign = super::Foreign { stored: stored.provider, configured };
+        if let Some(foreign) = self.foreign(&stored) {
             return Err(AccessError::Foreign(Box::new(foreign)).into());
         }
         let Some(grant) = &stored.grant else { return Err(TokenError::SignIn(stored.ended.or(stored.failed))) };
