@@ -3,21 +3,25 @@
 //! Lines from stdin are answered in order, each once it is durable. While lines come faster than the disk syncs, those
 //! that arrived meanwhile share the next sync.
 
-use std::io::{self, BufRead, Read};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read, Write};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use rowkeeper::outbox::Kept;
 use rowkeeper::record::{RECORD_LIMIT_BYTES, Record, Refused};
 use rowkeeper::{RecordError, Recorder};
-use serde_json::json;
+use serde::Serialize;
 
-use super::{Context, print, print_json};
+use super::{Context, print};
 use crate::args;
 use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(context: &Context, arguments: &args::Record) -> Result<Exit, Failure> {
-    let recorder = context.device()?.recorder();
+    let not_recorded = |failure: Failure| Failure::new(failure.exit, format!("not recorded: {failure}"));
+    let recorder = context.device().map_err(not_recorded)?.recorder();
     if let Some(name) = &arguments.table
         && recorder.table(Some(name)).is_none()
     {
@@ -32,7 +36,11 @@ pub(crate) fn run(context: &Context, arguments: &args::Record) -> Result<Exit, F
 fn one(recorder: &Recorder, arguments: &args::Record) -> Result<Exit, Failure> {
     let refused = |error: Refused| Failure::new(Exit::Failed, error);
     let table = recorder.table(arguments.table.as_deref());
-    let mut record = Record::from_words(arguments.fields.iter().map(String::as_str), table).map_err(refused)?;
+    let words = arguments.fields.iter().map(String::as_str);
+    let mut record = Record::from_words(words, table).map_err(|error| match error {
+        Refused::NoKey(_) => Failure::new(Exit::Usage, error),
+        _ => refused(error),
+    })?;
     if let Some(id) = &arguments.id {
         record.set_id(id).map_err(refused)?;
     }
@@ -70,8 +78,46 @@ fn many(recorder: &Recorder, table: Option<&str>, format: args::Format) -> Resul
     keep(recorder, &lines)
 }
 
+/// What a line of input is answered with.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'a> {
+    Kept { line: u64, id: &'a str, result: &'static str },
+    Refused { line: u64, result: &'static str, error: String },
+}
+
+impl Answer<'_> {
+    fn refused(line: u64, why: &Refused) -> Self {
+        Self::Refused { line, result: "refused", error: why.to_string() }
+    }
+}
+
+/// Who reads the answers. When nobody does any more the rest is recorded all the same: whoever writes to us sees no
+/// difference, and rows come before answers.
+struct Asker {
+    listens: bool,
+}
+
+impl Asker {
+    fn tell(&mut self, answer: &Answer<'_>) -> Result<(), Failure> {
+        if !self.listens {
+            return Ok(());
+        }
+        let failed = |error: io::Error| Failure::new(Exit::Failed, error);
+        let mut line = serde_json::to_vec(answer).map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        let mut out = io::stdout().lock();
+        match out.write_all(&line).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.listens = false,
+            other => other.map_err(failed)?,
+        }
+        Ok(())
+    }
+}
+
 fn keep(recorder: &Recorder, lines: &Receiver<Result<Line, String>>) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
+    let mut asker = Asker { listens: true };
     while let Ok(first) = lines.recv() {
         let mut broken = None;
         let arrived = [first].into_iter().chain(lines.try_iter().take(BACK_PRESSURE));
@@ -88,15 +134,15 @@ fn keep(recorder: &Recorder, lines: &Receiver<Result<Line, String>>) -> Result<E
             match &line.record {
                 Err(refused) => {
                     exit = Exit::Failed;
-                    print_json(&json!({ "line": number, "result": "refused", "error": refused.to_string() }))?;
+                    asker.tell(&Answer::refused(number, refused))?;
                 }
                 Ok(_) => match (kept.next(), &trouble) {
                     (Some(accepted), _) => {
                         let result = if accepted.kept == Kept::Known { "known" } else { "kept" };
-                        print_json(&json!({ "line": number, "id": accepted.id, "result": result }))?;
+                        asker.tell(&Answer::Kept { line: number, id: &accepted.id, result })?;
                     }
                     (None, Some(RecordError::Refused(refused))) => {
-                        print_json(&json!({ "line": number, "result": "refused", "error": refused.to_string() }))?;
+                        asker.tell(&Answer::refused(number, refused))?;
                         return Ok(Exit::Failed);
                     }
                     (None, _) => {
@@ -133,6 +179,9 @@ fn failure(error: RecordError) -> Failure {
     Failure::new(exit, error)
 }
 
+/// U+FEFF in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 struct Reading<'r> {
     recorder: &'r Recorder,
     table: Option<&'r str>,
@@ -159,7 +208,9 @@ impl Reading<'_> {
             if !too_long && bytes.trim_ascii().is_empty() {
                 continue; // an empty line at the end, or between, is nobody's record
             }
-            let record = if too_long { Err(Refused::TooLarge(bytes.len())) } else { self.json(&bytes) };
+            // Windows programs begin a file with a mark of its encoding.
+            let line = bytes.strip_prefix(BOM).filter(|_| number == 1).unwrap_or(&bytes);
+            let record = if too_long { Err(Refused::TooLarge(bytes.len())) } else { self.json(line) };
             if !take(Line { number, record }) {
                 return Ok(());
             }
@@ -173,25 +224,25 @@ impl Reading<'_> {
     }
 
     fn csv(&self, mut take: impl FnMut(Line) -> bool) -> csv::Result<()> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(io::stdin().lock());
+        let ends = LineEnds::default();
+        let input = Counted { input: io::stdin().lock(), ends: ends.clone(), read: 0 };
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let header = reader.headers()?.clone();
         let table = self.recorder.table(self.table);
-        let mut row = csv::StringRecord::new();
-        loop {
-            let number = reader.position().line();
-            let record = match reader.read_record(&mut row) {
-                Ok(false) => return Ok(()),
-                Ok(true) => {
-                    Record::from_csv(header.iter(), row.iter(), table).and_then(|record| self.addressed(record))
-                }
-                Err(error) if error.is_io_error() => return Err(error),
-                Err(error) => Err(Refused::NotCsv(error.to_string())),
-            };
-            let number = row.position().map_or(number, csv::Position::line);
+        let mut row = csv::ByteRecord::new();
+        while reader.read_byte_record(&mut row)? {
+            let inside = row.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+            let number = ends.line_that_ends_at(reader.position().byte()).saturating_sub(inside);
+            let text = csv::StringRecord::from_byte_record(row.clone());
+            let record = text
+                .map_err(|error| Refused::NotCsv(error.to_string()))
+                .and_then(|row| Record::from_csv(header.iter(), row.iter(), table))
+                .and_then(|record| self.addressed(record));
             if !take(Line { number, record }) {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     fn addressed(&self, mut record: Record) -> Result<Record, Refused> {
@@ -200,5 +251,47 @@ impl Reading<'_> {
             Some(_) => Ok(record),
             None => Err(Refused::NoTable(record.table.unwrap_or_default())),
         }
+    }
+}
+
+/// Where the lines of the input end. The CSV reader's own count is one behind after `\r\n` and at empty lines.
+#[derive(Clone, Default)]
+struct LineEnds(Rc<RefCell<Ends>>);
+
+#[derive(Default)]
+struct Ends {
+    /// Byte offsets of line feeds that are still to come.
+    ahead: VecDeque<u64>,
+    /// How many are behind.
+    behind: u64,
+}
+
+impl LineEnds {
+    /// The number, from 1, of the line whose last byte (its line feed, if that was read) is before `byte`. To be asked
+    /// in rising order.
+    fn line_that_ends_at(&self, byte: u64) -> u64 {
+        let mut ends = self.0.borrow_mut();
+        while ends.ahead.front().is_some_and(|at| at + 1 < byte) {
+            ends.ahead.pop_front();
+            ends.behind += 1;
+        }
+        ends.behind + 1
+    }
+}
+
+/// Notes where lines end as they are read.
+struct Counted<R> {
+    input: R,
+    ends: LineEnds,
+    read: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(buffer)?;
+        let feeds = (self.read..).zip(&buffer[..len]).filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+        self.ends.0.borrow_mut().ahead.extend(feeds);
+        self.read += len as u64;
+        Ok(len)
     }
 }
