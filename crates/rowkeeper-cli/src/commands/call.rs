@@ -9,7 +9,7 @@ use rowkeeper::http::{Request, Response};
 use rowkeeper::session::{CallError, Settle};
 use zeroize::Zeroizing;
 
-use super::{Context, signals, token_exit};
+use super::{Context, printable, signals, token_exit};
 use crate::args::Call;
 use crate::exit::{Exit, Failure};
 
@@ -18,6 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
     let device = context.device()?;
+    if !(call.url.starts_with("https://") || rowkeeper::is_loopback(&call.url)) {
+        let why = format!(
+            "\"{}\" is not an address for a token; write https://…, or http:// on this machine",
+            printable(&call.url)
+        );
+        return Err(Failure::new(Exit::Usage, why));
+    }
     if let Some(host) = refused_host(&call.url, device.config().provider.as_ref()) {
         let why = format!("the token is not sent to {host}: it is for Google's APIs (googleapis.com)");
         return Err(Failure::new(Exit::Usage, why));

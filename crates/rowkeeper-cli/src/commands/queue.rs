@@ -71,6 +71,8 @@ fn state(state: RowState) -> &'static str {
 fn value_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Text(text) => json!(text),
+        // A whole number as people write it; beyond 2^53 a double's digits are not all its own.
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => json!(*number as i64),
         Value::Number(number) => json!(number),
         Value::Bool(truth) => json!(truth),
         Value::Null => json!(null),
