@@ -14,10 +14,10 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let device = context.device()?;
     let kind = context.panel(&device.config().panel)?;
-    // With --json a program reads along; a terminal panel would write between its lines only on stderr, and nobody looks.
+    // A terminal panel is for a terminal. A program that reads along (--json) or a log gets lines, and the code once.
     let json = context.global.json;
     let painted = kind == Kind::Terminal && io::stderr().is_terminal() && !json;
-    let panel = if json && kind == Kind::Terminal { Kind::None } else { kind };
+    let panel = if kind == Kind::Terminal && !painted { Kind::None } else { kind };
     let panel = display(&panel)?;
     let mut teller = Teller { json, painted, panel: &panel, waiting: false, failure: None };
     let outcome = device.session().sign_in(Asked::ByPerson, &mut |event| teller.tell(event), &signals()?);
