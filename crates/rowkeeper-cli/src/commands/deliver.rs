@@ -9,7 +9,10 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn run(context: &Context, deliver: &Deliver) -> Result<Exit, Failure> {
     let device = context.device()?;
     let give_up = device.clock().mono() + deliver.limit;
-    let delivered = device.deliver(give_up, &signals()?).map_err(failure)?;
+    let delivered = device.deliver(give_up, &signals()?).map_err(|error| match error {
+        DeliverError::NoGrant(_) => context.without_grant(&device, failure(error)),
+        error => failure(error),
+    })?;
     print("the queue is empty")?;
     if delivered.set_aside > 0 {
         let rows = delivered.set_aside;

@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 use rowkeeper::clock::Stop;
 use rowkeeper::config::{Config, Places};
-use rowkeeper::session::AccessError;
+use rowkeeper::session::{AccessError, ProviderError};
 use rowkeeper::{Device, OpenError};
 use rowkeeper_gadget::{Display, Kind, stop_on_signals};
 use serde::Serialize;
@@ -47,6 +47,14 @@ impl Context {
 
     pub(crate) fn device(&self) -> Result<Device, Failure> {
         Device::open(self.config()?).map_err(open_failure)
+    }
+
+    /// What to say where nobody is signed in: with nobody to sign in with, that comes first.
+    pub(crate) fn without_grant(&self, device: &Device, otherwise: Failure) -> Failure {
+        match device.config().provider {
+            Some(_) => otherwise,
+            None => Failure::new(Exit::Usage, AccessError::Provider(ProviderError::None)),
+        }
     }
 
     /// The panel: what the command line says, else the configuration.
@@ -76,7 +84,6 @@ pub(crate) fn open_failure(error: OpenError) -> Failure {
 
 /// Unusable state or configuration is for an operator; an unreachable issuer is weather.
 pub(crate) fn access_exit(error: &AccessError) -> Exit {
-    use rowkeeper::session::ProviderError;
     match error {
         AccessError::Provider(ProviderError::Unreachable(_)) => Exit::Later,
         AccessError::Store(rowkeeper::grant_store::StoreError::Damaged(_)) => Exit::SignIn,

@@ -55,7 +55,9 @@ fn describe(status: &Status) -> String {
 
 fn sentence(status: &Status) -> String {
     let grant = &status.grant;
-    let provider = grant.provider.as_deref().unwrap_or("no provider configured");
+    let Some(provider) = grant.provider.as_deref() else {
+        return "nobody to sign in with; `rowkeeper init` writes a configuration. Records are kept meanwhile".into();
+    };
     match grant.state {
         GrantState::NeverSignedIn => format!("never signed in ({provider}); run `rowkeeper sign-in`"),
         GrantState::WaitingForApproval => format!("waiting for approval ({provider})"),

@@ -7,8 +7,12 @@ use crate::args::Token;
 use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(context: &Context, token: &Token) -> Result<Exit, Failure> {
-    let session = context.device()?.session();
-    let bearer = session.token(token.min_validity).map_err(|error| Failure::new(token_exit(&error), error))?;
+    let device = context.device()?;
+    let bearer = device.session().token(token.min_validity).map_err(|error| {
+        let exit = token_exit(&error);
+        let failure = Failure::new(exit, error);
+        if exit == Exit::SignIn { context.without_grant(&device, failure) } else { failure }
+    })?;
     if let Some(left) = bearer.left.filter(|left| *left < token.min_validity) {
         let whole = Duration::from_secs(left.as_secs());
         eprintln!("rowkeeper: the provider's tokens live shorter than asked for; this one lives {whole:?}");
