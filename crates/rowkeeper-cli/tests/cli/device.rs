@@ -1,0 +1,281 @@
+//! A device under test: a home of its own and the real command.
+//!
+//! Whatever a command prints is searched for secrets, in every test: see [`Ran`].
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{fmt, fs};
+
+use rowkeeper::clock::{Clock, Mono, SystemClock};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// No command of these tests may take longer; one that does hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the emulator's device codes, access tokens and refresh tokens begin with, and its client's secret.
+const SECRETS: [&str; 4] = ["AH-1Ng", "ya29.", "1//0", "emulator-secret"];
+
+/// A home directory with a state directory in it, and maybe an emulator to talk to.
+pub(crate) struct Device {
+    home: TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Device {
+    /// A device whose provider and Sheets are at `emulator`.
+    pub(crate) fn of(emulator: &str) -> Self {
+        Self::alone().with("ROWKEEPER_EMULATOR", emulator)
+    }
+
+    /// A device that has nobody to sign in with.
+    pub(crate) fn alone() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), environment: BTreeMap::new() }
+    }
+
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.environment.insert(variable.into(), value.into());
+        self
+    }
+
+    /// Writes `rowkeeper.toml` where the commands find it.
+    pub(crate) fn configured(self, toml: &str) -> Self {
+        self.write("rowkeeper.toml", toml.as_bytes());
+        self
+    }
+
+    /// The directory that the commands run in.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn state(&self, file: &str) -> PathBuf {
+        self.home().join("state").join(file)
+    }
+
+    pub(crate) fn write(&self, file: &str, bytes: &[u8]) {
+        fs::write(self.home().join(file), bytes).unwrap();
+    }
+
+    /// A command that sees nothing of the machine that the tests run on.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rowkeeper"));
+        command.args(arguments).current_dir(self.home()).env_clear();
+        command.env("HOME", self.home()).env("TZ", "UTC").env("ROWKEEPER_STATE_DIR", self.home().join("state"));
+        command.envs(&self.environment).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a command in the background; it is killed when dropped.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::new(self.command(arguments), arguments)
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.start(arguments).end()
+    }
+
+    /// Runs a command to its end, with this on stdin.
+    pub(crate) fn feed(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped());
+        let mut running = Running::new(command, arguments);
+        let (mut stdin, input) = (running.child.stdin.take().unwrap(), input.into());
+        // A command that ends early does not read it all.
+        let writing = thread::spawn(move || _ = stdin.write_all(&input));
+        let ran = running.end();
+        writing.join().unwrap();
+        ran
+    }
+
+    /// `record`, which must work; the record's id.
+    pub(crate) fn record(&self, fields: &[&str]) -> String {
+        let arguments: Vec<_> = ["record"].iter().chain(fields).copied().collect();
+        let ran = self.run(&arguments).exits(0);
+        ran.out.trim_end().to_owned()
+    }
+
+    /// `status --json`, which must work.
+    pub(crate) fn status(&self) -> Value {
+        self.run(&["status", "--json"]).exits(0).json()
+    }
+}
+
+/// How a command ended and what it said.
+pub(crate) struct Ran {
+    arguments: String,
+    /// `None`: killed by a signal.
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// As one reads it in a terminal, without the middle of what is very long.
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |text: &str| match text.char_indices().nth(3_000) {
+            Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+            None => text.to_owned(),
+        };
+        let (arguments, out, err) = (short(&self.arguments), short(&self.out), short(&self.err));
+        write!(f, "rowkeeper {arguments}\nended with {:?}\nstdout:\n{out}\nstderr:\n{err}", self.code)
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+
+    /// Stderr has `text` in it.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.err.contains(text), "not \"{text}\" in {self:?}");
+        self
+    }
+
+    /// Stdout as one JSON value.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// Stdout as JSON lines.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+    }
+
+    /// Only `token` prints a secret, on stdout; that is what it is for.
+    fn keeps_secrets(self) -> Self {
+        let out = if self.arguments.starts_with("token") { "" } else { &self.out };
+        for secret in SECRETS {
+            assert!(!out.contains(secret) && !self.err.contains(secret), "{secret}… was printed: {self:?}");
+        }
+        self
+    }
+}
+
+/// A command in the background.
+pub(crate) struct Running {
+    arguments: String,
+    child: Child,
+    out: Heard,
+    err: Heard,
+}
+
+impl Running {
+    pub(crate) fn new(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command.spawn().unwrap();
+        let out = child.stdout.take().map(Heard::listen).unwrap_or_default();
+        let err = child.stderr.take().map(Heard::listen).unwrap_or_default();
+        Self { arguments: arguments.join(" "), child, out, err }
+    }
+
+    /// What it has said on stdout and stderr up to now.
+    pub(crate) fn said(&self) -> String {
+        self.out.text() + &self.err.text()
+    }
+
+    /// Waits for a line (on stdout or stderr) that `wanted` likes.
+    #[track_caller]
+    pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        eventually(&self.arguments, || self.said().lines().find(|line| wanted(line)).map(str::to_owned))
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// The power cut: SIGKILL, and gone when this returns.
+    pub(crate) fn kill(mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Ran {
+        let arguments = std::mem::take(&mut self.arguments);
+        let status = eventually(&arguments, || self.child.try_wait().unwrap());
+        let (out, err) = (std::mem::take(&mut self.out).all(), std::mem::take(&mut self.err).all());
+        Ran { arguments, code: status.code(), out, err }.keeps_secrets()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// What comes out of a pipe, collected by a thread so that the pipe never fills.
+#[derive(Default)]
+struct Heard {
+    text: Arc<Mutex<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Heard {
+    fn listen(pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&text);
+        let thread = thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while pipe.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
+                heard.lock().unwrap().append(&mut line);
+            }
+        });
+        Self { text, thread: Some(thread) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    /// Everything up to the pipe's end.
+    fn all(mut self) -> String {
+        self.thread.take().into_iter().for_each(|thread| thread.join().unwrap());
+        self.text()
+    }
+}
+
+/// Looks again and again until there is an answer.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let give_up = now() + PATIENCE;
+    loop {
+        match look() {
+            Some(found) => return found,
+            None => assert!(now() < give_up, "nothing came of waiting: {what}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub(crate) fn now() -> Mono {
+    SystemClock.mono()
+}
+
+/// How long `deed` took.
+pub(crate) fn timed<T>(deed: impl FnOnce() -> T) -> (T, Duration) {
+    let start = now();
+    let result = deed();
+    (result, now().since(start))
+}

@@ -1,0 +1,19 @@
+//! The real `rowkeeper`, driven as its users and its enemies drive it, against the emulator.
+//!
+//! Each test has its own emulator on a free port and its own home directory. Waits are for something, never for a time;
+//! where a test needs seconds, they are the seconds between two polls on the wire.
+
+#![expect(clippy::unwrap_used, reason = "the vocabulary of tests panics as they do")]
+
+mod daemons;
+mod device;
+mod first_light;
+mod google;
+mod help;
+mod pending;
+mod polling;
+mod power_cuts;
+mod programs;
+mod rubbish;
+mod secrecy;
+mod streams;
