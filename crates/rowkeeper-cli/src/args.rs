@@ -224,7 +224,7 @@ pub(crate) struct Proxy {
     /// Listen on a socket of the file system instead, which only this user may use
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// A host that programs may name in full, besides Sheets and Drive; may be given more than once
+    /// One more host that programs may name in full, besides Sheets and Drive
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
 }
