@@ -4,10 +4,7 @@ use super::escape;
 use crate::{
     Model,
     random::Random,
-    sheets::{
-        CellValue, a1, render,
-        spreadsheet::{Dimension, Sheet, Spreadsheet},
-    },
+    sheets::{CellValue, a1, ranges::Dimension, render, sheet::Sheet, spreadsheet::Spreadsheet},
     wire::{Plus, Reply, Request, decode, encode},
 };
 

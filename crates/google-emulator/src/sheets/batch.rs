@@ -9,8 +9,9 @@ use super::{
     errors::Refusal,
     grid::Row,
     mask::Mask,
+    ranges::{Area, Dimension, index, int},
     render,
-    spreadsheet::{Area, Dimension, Spreadsheet, index, int},
+    spreadsheet::Spreadsheet,
 };
 use crate::{options::NoMatch, random::Random};
 
@@ -242,7 +243,7 @@ impl<'a> Batch<'a> {
         let at = book.add_sheet(&properties, self.random)?;
         let sheet = &mut book.sheets[at];
         let (id, title) = (sheet.id, std::mem::take(&mut sheet.title));
-        *sheet = super::spreadsheet::Sheet { id, title, ..source };
+        *sheet = super::sheet::Sheet { id, title, ..source };
         book.check_size()?;
         Ok(json!({ "properties": book.sheets[at].properties_json(at) }))
     }
@@ -279,7 +280,7 @@ impl<'a> Batch<'a> {
             return Err(Refusal::not_emulated(&format!("the request {name}")));
         };
         let holder = |book: &Spreadsheet, id: i64| {
-            let has = |sheet: &super::spreadsheet::Sheet| {
+            let has = |sheet: &super::sheet::Sheet| {
                 sheet.kept.get(*list).is_some_and(|objects| objects.iter().any(|o| int(o, id_name) == id))
             };
             book.sheets.iter().position(has)

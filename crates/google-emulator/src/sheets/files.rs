@@ -9,7 +9,8 @@ use super::{
     entry,
     errors::Refusal,
     mask::Mask,
-    spreadsheet::{Area, Dimension, Spreadsheet},
+    ranges::{Area, Dimension},
+    spreadsheet::Spreadsheet,
 };
 use crate::{Model, oauth::Caller};
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{
     errors::Refusal,
     mask::Mask,
-    spreadsheet::{Area, Dimension, Spreadsheet, index, int},
+    ranges::{Area, Dimension, index, int},
+    spreadsheet::Spreadsheet,
 };
 use crate::random::Random;
 

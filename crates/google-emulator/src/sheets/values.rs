@@ -7,8 +7,10 @@ use super::{
     entry::{Input, enter},
     errors::Refusal,
     grid::Grid,
+    ranges::{Area, Dimension},
     render::{self, Render},
-    spreadsheet::{Area, Dimension, Sheet, Spreadsheet},
+    sheet::Sheet,
+    spreadsheet::Spreadsheet,
 };
 use crate::wire::Params;
 
