@@ -4,6 +4,7 @@
 //! end of the run names every one.
 
 mod deny;
+mod interop;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -16,6 +17,8 @@ cargo xtask COMMAND
   unit       unit, property, simulation and end-to-end tests
   doc        documentation, warnings denied
   deny       licences, banned crates and sources, from `cargo metadata`
+  drivers    the examples of device-grant, run with the emulator
+  interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
   pictures   make the pictures of the README again
   world [N]  the simulated world over N seeds (default 100000), release build";
 
@@ -33,8 +36,15 @@ pub(crate) type Step = Result<Outcome, String>;
 type Named = (&'static str, fn() -> Step);
 
 /// The gate, cheap steps first.
-const GATE: &[Named] =
-    &[("fmt", fmt), ("deny", deny::check), ("clippy", clippy), ("unit", unit), ("doc", doc)];
+const GATE: &[Named] = &[
+    ("fmt", fmt),
+    ("deny", deny::check),
+    ("clippy", clippy),
+    ("unit", unit),
+    ("doc", doc),
+    ("drivers", interop::drivers),
+    ("interop", interop::servers),
+];
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
