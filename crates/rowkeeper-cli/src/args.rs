@@ -115,9 +115,9 @@ pub(crate) struct Init {
     /// The file with its secret, relative to the configuration
     #[arg(long, value_name = "FILE")]
     pub client_secret_file: Option<PathBuf>,
-    /// google, github, microsoft, … or none
-    #[arg(long, value_name = "NAME", default_value = "google")]
-    pub preset: String,
+    /// google (the default), github, microsoft, …; none with an issuer
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
     /// Discover the provider's endpoints here
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
-use device_grant::ClientSecret;
+use device_grant::{ClientSecret, PresetError};
 use serde::Deserialize;
 
 use crate::table::{self, Table};
@@ -315,12 +315,18 @@ impl ProviderTable {
                 }),
             })
             .collect::<Result<_, _>>()?;
+        // Somebody who names an issuer or endpoints does not mean Google.
+        let preset = self.preset.unwrap_or_else(|| {
+            let own = self.issuer.is_some() || self.token_endpoint.is_some();
+            if own { "none" } else { "google" }.into()
+        });
+        if preset != "none"
+            && let Err(error @ PresetError::Unknown { .. }) = device_grant::Provider::preset(&preset, None)
+        {
+            return Err(ConfigError::Value { key: "[provider] preset", what: format!("{error}, or none") });
+        }
         Ok(Provider {
-            // Somebody who names an issuer or endpoints does not mean Google.
-            preset: self.preset.unwrap_or_else(|| {
-                let own = self.issuer.is_some() || self.token_endpoint.is_some();
-                if own { "none" } else { "google" }.into()
-            }),
+            preset,
             issuer: self.issuer,
             device_authorization_endpoint: self.device_authorization_endpoint,
             token_endpoint: self.token_endpoint,
@@ -484,6 +490,7 @@ mod tests {
     fn values_that_cannot_be_used_are_named() {
         for (text, part) in [
             ("[provider]\n", "[provider] client_id: missing"),
+            ("[provider]\nclient_id = \"a\"\npreset = \"gogle\"\n", "no provider preset `gogle`; use one of google"),
             ("[sheet]\ntimezone = \"Vienna\"\n", "[sheet] timezone: \"Vienna\" is not a time zone"),
             ("[[table]]\nname = \"\"\n", "a table needs a name"),
             ("[[table]]\nname = \"a\"\n[[table]]\nname = \"a\"\n", "two tables are called \"a\""),

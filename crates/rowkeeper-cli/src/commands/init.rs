@@ -19,6 +19,7 @@ pub(crate) fn run(context: &Context, mut init: Init) -> Result<Exit, Failure> {
     if io::stdin().is_terminal() && init.client_id.is_none() {
         ask(&mut init).map_err(|error| Failure::new(Exit::Failed, error))?;
     }
+    usable(&init)?;
     let text = write(&init);
     // What is written must be readable: a wrong time zone is noticed now, not at the first boot.
     let check = text.replacen("client_id = \"\"", "client_id = \"x\"", 1);
@@ -35,6 +36,18 @@ pub(crate) fn run(context: &Context, mut init: Init) -> Result<Exit, Failure> {
         print("next: `rowkeeper sign-in`")?;
     }
     Ok(Exit::Done)
+}
+
+/// What the configuration's parser leaves to the sign-in, which may be weeks away.
+fn usable(init: &Init) -> Result<(), Failure> {
+    let wrong = |why: &str| Err(Failure::new(Exit::Usage, why));
+    match init.issuer.as_deref() {
+        None if init.preset.as_deref() == Some("none") => wrong("--preset none needs an --issuer"),
+        Some(issuer) if !(issuer.starts_with("https://") || rowkeeper::is_loopback(issuer)) => {
+            wrong("--issuer must be an https address")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn ask(init: &mut Init) -> io::Result<()> {
@@ -85,6 +98,7 @@ fn write(init: &Init) -> String {
         Some(zone) => format!("timezone = {}", quoted(zone)),
         None => "# timezone = \"Europe/Vienna\"            # default: the machine's".into(),
     };
+    let preset = init.preset.as_deref().unwrap_or(if init.issuer.is_some() { "none" } else { "google" });
     let names = if init.table.is_empty() { vec!["records".to_owned()] } else { init.table.clone() };
     let tables: Vec<_> = names.iter().map(|name| format!("[[table]]\nname = {}\n", quoted(name))).collect();
     format!(
@@ -95,7 +109,7 @@ fn write(init: &Init) -> String {
          # A tab. Columns come by themselves; declare one to fix its place and type:\n\
          # columns = [{{ name = \"badge\", type = \"text\" }}]\n{tables}\n\
          [panel]\nkind = \"terminal\"                    # terminal, none, or png=FILE\n",
-        preset = quoted(&init.preset),
+        preset = quoted(preset),
         id = quoted(id),
         title = quoted(init.title.as_deref().unwrap_or("Rowkeeper log")),
         tables = tables.join("\n"),
@@ -125,7 +139,7 @@ mod tests {
             output: None,
             client_id: Some("id \"quoted\" \\ and \n more".into()),
             client_secret_file: None,
-            preset: "google".into(),
+            preset: None,
             issuer: None,
             title: Some("Bücher & \"Zeiten\"".into()),
             timezone: Some("Europe/Vienna".into()),
