@@ -1,9 +1,16 @@
 //! Lines on stderr that do not flood: the same line again is held back, and counted.
 
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use rowkeeper::clock::Mono;
+
+/// Says a line on stderr, whole. Whether anybody listens is not our trouble: a daemon outlives its log.
+pub(crate) fn say(line: impl Display) {
+    _ = io::stderr().lock().write_all(format!("rowkeeper: {line}\n").as_bytes());
+}
 
 /// The same line is said again only after this long: a device that is offline for a month should not fill its card.
 const QUIET: Duration = Duration::from_secs(600);

@@ -22,9 +22,9 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("rowkeeper: {failure}");
+            log::say(&failure);
             if verbose {
-                eprintln!("rowkeeper: {failure:?}");
+                log::say(format_args!("{failure:?}"));
             }
             failure.exit.into()
         }

@@ -5,6 +5,7 @@ use rowkeeper::DeliverError;
 use super::{Context, access_exit, print, signals};
 use crate::args::Deliver;
 use crate::exit::{Exit, Failure};
+use crate::log::say;
 
 pub(crate) fn run(context: &Context, deliver: &Deliver) -> Result<Exit, Failure> {
     let device = context.device()?;
@@ -16,9 +17,7 @@ pub(crate) fn run(context: &Context, deliver: &Deliver) -> Result<Exit, Failure>
     print("the queue is empty")?;
     if delivered.set_aside > 0 {
         let rows = delivered.set_aside;
-        eprintln!(
-            "rowkeeper: {rows} records were refused by the sheet and set aside; `rowkeeper queue list` shows them"
-        );
+        say(format_args!("{rows} records were refused by the sheet and set aside; `rowkeeper queue list` shows them"));
     }
     Ok(Exit::Done)
 }

@@ -8,6 +8,7 @@ use rowkeeper::clock::{Clock, Mono, SystemClock, Woke};
 use super::{print, signals};
 use crate::args::Emulator;
 use crate::exit::{Exit, Failure};
+use crate::log::say;
 
 pub(crate) fn run(emulator: &Emulator) -> Result<Exit, Failure> {
     let stop = signals()?;
@@ -22,10 +23,10 @@ pub(crate) fn run(emulator: &Emulator) -> Result<Exit, Failure> {
     };
     let server = Server::start(&emulator.listen, options).map_err(|error| Failure::new(Exit::Usage, error))?;
     if !server.address().ip().is_loopback() {
-        eprintln!(
-            "rowkeeper: {} can be reached from other machines, and everybody there can read what is in it",
+        say(format_args!(
+            "{} can be reached from other machines, and everybody there can read what is in it",
             server.address()
-        );
+        ));
     }
     print(&format!("listening on {}", server.url()))?;
     while SystemClock.wait(Mono::new(Duration::MAX), &stop) != Woke::Stopped {}

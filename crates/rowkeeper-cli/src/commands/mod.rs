@@ -29,6 +29,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::exit::{Exit, Failure};
+use crate::log::say;
 
 /// What every command is told.
 pub(crate) struct Context {
@@ -73,7 +74,7 @@ pub(crate) fn signals() -> Result<Stop, Failure> {
 
 /// Starts the panel; one that cannot be written to is said once and stops nothing.
 pub(crate) fn display(kind: &Kind) -> Result<Display, Failure> {
-    let report = |error: &io::Error| eprintln!("rowkeeper: the panel does not answer: {error}");
+    let report = |error: &io::Error| say(format_args!("the panel does not answer: {error}"));
     Display::start(kind, report).map_err(|error| Failure::new(Exit::Failed, error))
 }
 
@@ -101,12 +102,12 @@ pub(crate) fn token_exit(error: &rowkeeper::session::TokenError) -> Exit {
     }
 }
 
-/// One line on stdout. A reader that went away ends the command quietly: it has heard what it wanted.
+/// One line on stdout. A reader that went away has heard what it wanted; the command goes on, and its exit code tells.
 pub(crate) fn print(line: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{line}").and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| Failure::new(Exit::Failed, error)),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -15,7 +15,7 @@ use rowkeeper::record::{RECORD_LIMIT_BYTES, Record, Refused};
 use rowkeeper::{RecordError, Recorder};
 use serde::Serialize;
 
-use super::{Context, print};
+use super::{Context, print, print_json};
 use crate::args;
 use crate::exit::{Exit, Failure};
 
@@ -92,32 +92,8 @@ impl Answer<'_> {
     }
 }
 
-/// Who reads the answers. When nobody does any more the rest is recorded all the same: whoever writes to us sees no
-/// difference, and rows come before answers.
-struct Asker {
-    listens: bool,
-}
-
-impl Asker {
-    fn tell(&mut self, answer: &Answer<'_>) -> Result<(), Failure> {
-        if !self.listens {
-            return Ok(());
-        }
-        let failed = |error: io::Error| Failure::new(Exit::Failed, error);
-        let mut line = serde_json::to_vec(answer).map_err(|error| failed(error.into()))?;
-        line.push(b'\n');
-        let mut out = io::stdout().lock();
-        match out.write_all(&line).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.listens = false,
-            other => other.map_err(failed)?,
-        }
-        Ok(())
-    }
-}
-
 fn keep(recorder: &Recorder, lines: &Receiver<Result<Line, String>>) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
-    let mut asker = Asker { listens: true };
     while let Ok(first) = lines.recv() {
         let mut broken = None;
         let arrived = [first].into_iter().chain(lines.try_iter().take(BACK_PRESSURE));
@@ -134,15 +110,15 @@ fn keep(recorder: &Recorder, lines: &Receiver<Result<Line, String>>) -> Result<E
             match &line.record {
                 Err(refused) => {
                     exit = Exit::Failed;
-                    asker.tell(&Answer::refused(number, refused))?;
+                    print_json(&Answer::refused(number, refused))?;
                 }
                 Ok(_) => match (kept.next(), &trouble) {
                     (Some(accepted), _) => {
                         let result = if accepted.kept == Kept::Known { "known" } else { "kept" };
-                        asker.tell(&Answer::Kept { line: number, id: &accepted.id, result })?;
+                        print_json(&Answer::Kept { line: number, id: &accepted.id, result })?;
                     }
                     (None, Some(RecordError::Refused(refused))) => {
-                        asker.tell(&Answer::refused(number, refused))?;
+                        print_json(&Answer::refused(number, refused))?;
                         return Ok(Exit::Failed);
                     }
                     (None, _) => {

@@ -7,7 +7,7 @@ use rowkeeper_gadget::{Display, screen, service};
 
 use super::{Context, deliver, display, printable, signals};
 use crate::exit::{Exit, Failure};
-use crate::log::Limiter;
+use crate::log::{Limiter, say};
 
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let device = context.device()?;
@@ -34,7 +34,7 @@ impl Daemon<'_> {
             let line = printable(&line);
             service::status(&line);
             if let Some(line) = self.limiter.pass(&line, self.device.clock().mono()) {
-                eprintln!("rowkeeper: {line}");
+                say(line);
             }
         }
         self.show();

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Context, access_exit, display, print, print_json, printable, signals};
 use crate::exit::{Exit, Failure};
+use crate::log::say;
 
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let device = context.device()?;
@@ -81,7 +82,7 @@ impl Teller<'_> {
             return print_json(&json!({ "event": "waiting" }));
         }
         if let (false, Some(trouble)) = (self.json, trouble) {
-            eprintln!("rowkeeper: still waiting: {}", printable(trouble));
+            say(format_args!("still waiting: {}", printable(trouble)));
         }
         Ok(())
     }

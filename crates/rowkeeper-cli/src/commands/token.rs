@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Context, print, token_exit};
 use crate::args::Token;
 use crate::exit::{Exit, Failure};
+use crate::log::say;
 
 pub(crate) fn run(context: &Context, token: &Token) -> Result<Exit, Failure> {
     let device = context.device()?;
@@ -15,7 +16,7 @@ pub(crate) fn run(context: &Context, token: &Token) -> Result<Exit, Failure> {
     })?;
     if let Some(left) = bearer.left.filter(|left| *left < token.min_validity) {
         let whole = Duration::from_secs(left.as_secs());
-        eprintln!("rowkeeper: the provider's tokens live shorter than asked for; this one lives {whole:?}");
+        say(format_args!("the provider's tokens live shorter than asked for; this one lives {whole:?}"));
     }
     print(bearer.token.expose())?;
     Ok(Exit::Done)

@@ -196,3 +196,31 @@ fn a_picture_shows_the_code() {
     daemon.line(|line| line.contains("signed in"));
     assert!(daemon.is_running());
 }
+
+#[test]
+fn a_daemon_outlives_its_log() {
+    let google = Google::start();
+    let device = google.device();
+    let mut command = device.command(&["run", "-v"]);
+    let mut daemon = command.spawn().unwrap();
+    drop((daemon.stdout.take(), daemon.stderr.take()));
+    google.approve();
+    device.record(&["a=1"]);
+    eventually("the row", || (google.rows("records").len() == 1).then_some(()));
+    let pid = rustix::process::Pid::from_child(&daemon);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_sign_in_that_nobody_reads_still_waits_for_its_person() {
+    let google = Google::start();
+    let device = google.device();
+    let mut command = device.command(&["sign-in", "--json"]);
+    let mut sign_in = command.spawn().unwrap();
+    drop((sign_in.stdout.take(), sign_in.stderr.take()));
+    eventually("two polls", || (google.polls().len() == 2).then_some(()));
+    google.approve();
+    assert_eq!(sign_in.wait().unwrap().code(), Some(0));
+    assert_eq!(device.status()["grant"]["state"], "signed_in");
+}

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use google_emulator::{Action, Client, Rule, When};
+use google_emulator::{Action, CellValue, Client, Dialect, Rule, Verification, When};
 use serde_json::json;
 
 use crate::device::{Device, timed};
-use crate::google::{Google, client, fault};
+use crate::google::{Google, client, fault, text};
 
 fn refreshes(google: &Google) -> usize {
     google.log().iter().filter(|entry| entry.grant_type.as_deref() == Some("refresh_token")).count()
@@ -207,6 +207,10 @@ fn init_writes_a_file_that_works_and_never_over_another() {
     assert_eq!(fs::read_to_string(device.home().join("rowkeeper.toml")).unwrap(), written);
     device.run(&["init", "--output", "other.toml", "--timezone", "Vienna"]).exits(2).says("Vienna");
     assert!(!device.home().join("other.toml").exists());
+    for (option, value) in [("--preset", "gogle"), ("--preset", "none"), ("--issuer", "ftp://example.org")] {
+        device.run(&["init", "--output", "other.toml", "--client-id", "x", option, value]).exits(2);
+        assert!(!device.home().join("other.toml").exists(), "{option} {value}");
+    }
     device.run(&["init", "--output", "other.toml", "--client-id", "x"]).exits(0);
     device.run(&["--config", "other.toml", "status"]).exits(0);
     device.run(&["init", "--force", "--client-id", "y"]).exits(0);
@@ -221,4 +225,47 @@ fn the_demo_needs_nobody_and_proves_itself() {
     assert!(demo.out.lines().any(|line| line.trim() == "doubled 0"), "{demo:?}");
     assert!(took.as_secs() < 60, "{took:?}");
     assert!(!device.state("").exists(), "it left something behind");
+}
+
+#[test]
+fn any_provider_signs_in_by_its_issuer() {
+    let google = Google::with(Client { dialect: Dialect::Rfc, verification: Verification::Uri, ..client() });
+    let device = Device::alone();
+    device.write("client_secret", b"emulator-secret\n");
+    let issuer = google.url();
+    device
+        .run(&["init", "--issuer", &issuer, "--client-id", "emulator-client", "--client-secret-file", "client_secret"])
+        .exits(0);
+    let toml = fs::read_to_string(device.home().join("rowkeeper.toml")).unwrap();
+    device.write("rowkeeper.toml", toml.replace("# scopes = [\"…\"]", "scopes = [\"openid\", \"email\"]").as_bytes());
+    google.sign_in(&device);
+    let status = device.status();
+    assert_eq!((&status["grant"]["state"], &status["grant"]["provider"]), (&json!("signed_in"), &json!("none")));
+    device.run(&["token"]).exits(0);
+    // Its tokens are not Google's, and are not sent there.
+    device.record(&["a=1"]);
+    device.run(&["deliver"]).exits(2).says("not Google");
+    // Once its addresses are known, nothing depends on asking for them.
+    google.set_faults([fault(".well-known", Action::Reset { when: When::Before })]);
+    device.run(&["token", "--min-validity", "2h"]).exits(0);
+    device.run(&["sign-out"]).exits(0);
+}
+
+#[test]
+fn declared_columns_decide_how_values_are_read() {
+    let google = Google::start();
+    let toml = "[[table]]\nname = \"visits\"\ncolumns = [{ name = \"badge\", type = \"text\" }, \
+                { name = \"hours\", type = \"number\" }, { name = \"left\", type = \"time\" }]\n";
+    let device = google.device().configured(toml);
+    google.sign_in(&device);
+    device.record(&["hours=2", "badge=12", "left=2026-11-22T18:30:00Z", "more=x"]);
+    for wrong in ["hours=two", "left=yesterday"] {
+        device.run(&["record", wrong]).exits(1).says("must be a");
+    }
+    device.run(&["deliver"]).exits(0);
+    let row = &google.rows("visits")[0];
+    assert_eq!((&row["badge"], &row["hours"]), (&CellValue::Text("12".into()), &CellValue::Number(2.0)));
+    let id = google.spreadsheet();
+    let header = google.model(|model| model.rows(&id, "visits")).unwrap()[0].iter().map(text).collect::<Vec<_>>();
+    assert_eq!(&header[header.len() - 4..], ["badge", "hours", "left", "more"]);
 }
