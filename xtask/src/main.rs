@@ -3,6 +3,7 @@
 //! A step that cannot run here (no network, no browser, no root) is skipped with a loud line, never in silence, and the
 //! end of the run names every one.
 
+mod bare;
 mod deny;
 mod interop;
 
@@ -19,6 +20,7 @@ cargo xtask COMMAND
   deny       licences, banned crates and sources, from `cargo metadata`
   drivers    the examples of device-grant, run with the emulator
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
+  bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
   pictures   make the pictures of the README again
   world [N]  the simulated world over N seeds (default 100000), release build";
 
@@ -42,6 +44,7 @@ const GATE: &[Named] = &[
     ("clippy", clippy),
     ("unit", unit),
     ("doc", doc),
+    ("bare", bare::check),
     ("drivers", interop::drivers),
     ("interop", interop::servers),
 ];
