@@ -30,7 +30,7 @@ fn a_daemon_signs_in_delivers_as_records_come_and_ends_when_told() {
     }
     daemon.signal(Signal::TERM);
     let (ended, took) = timed(|| daemon.end().exits(0));
-    assert!(took < Duration::from_secs(2), "{took:?}: {ended:?}");
+    assert!(took < Duration::from_secs(4), "{took:?}: {ended:?}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_daemon_ends_quickly_wherever_it_is() {
             std::thread::sleep(Duration::from_millis(200));
             daemon.signal(signal);
             let (_, took) = timed(|| daemon.end().exits(0));
-            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(took < Duration::from_secs(4), "{took:?}");
         }
     }
 }

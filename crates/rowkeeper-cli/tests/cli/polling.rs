@@ -23,7 +23,7 @@ fn no_poll_comes_before_its_interval() {
     assert_eq!(gaps.len(), 5, "the first poll waits too, the fifth brings the tokens: {gaps:?}");
     for gap in gaps {
         assert!(gap + ROUNDING >= Duration::from_secs(1), "{gap:?}");
-        assert!(gap < Duration::from_secs(3), "nobody wants to wait that long: {gap:?}");
+        assert!(gap < Duration::from_secs(5), "nobody wants to wait that long: {gap:?}");
     }
     let statuses: Vec<_> = google.polls().iter().map(|poll| poll.status).collect();
     assert_eq!(statuses, [428, 428, 428, 428, 200]);
@@ -47,9 +47,9 @@ fn slow_down_adds_five_seconds_for_good() {
     sign_in.signal(rustix::process::Signal::INT);
     sign_in.end().exits(75);
     let gaps = google.gaps();
-    assert!(gaps[0] + ROUNDING >= Duration::from_secs(1) && gaps[0] < Duration::from_secs(3), "{gaps:?}");
+    assert!(gaps[0] + ROUNDING >= Duration::from_secs(1) && gaps[0] < Duration::from_secs(5), "{gaps:?}");
     for gap in &gaps[1..] {
-        assert!(*gap + ROUNDING >= Duration::from_secs(6) && *gap < Duration::from_secs(8), "{gaps:?}");
+        assert!(*gap + ROUNDING >= Duration::from_secs(6) && *gap < Duration::from_secs(10), "{gaps:?}");
     }
 }
 
