@@ -2,11 +2,27 @@
 //!
 //! A board without a battery clock boots in the past and then jumps, so no wait may depend on the wall clock and no
 //! stored time on the monotonic one; mixing them does not compile.
+//!
+//! # When the wall clock is believed
+//!
+//! Never before 2026: this program did not exist. After that
+//!
+//! - where systemd-timesyncd runs, it knows: at boot it sets a board without a clock to the last time it saw, which looks
+//!   good and is hours behind, and writes `/run/systemd/timesync/synchronized` once it has heard a server;
+//! - a battery clock (`/sys/class/rtc/rtc0`) that agrees with the wall clock vouches for it;
+//! - where there is no timesyncd (chrony, ntpd, a container, another system) the clock is taken at its word: the kernel's
+//!   own "synchronised" flag can only be asked for by a system call that has no safe wrapper;
+//! - else the `Date` of the last HTTPS answer counts, from where the steady clock carries it on. It belongs to this
+//!   process: one that has not spoken to a server since it started does not know it.
+//!
+//! A clock so far off that certificates seem not valid yet cannot learn from HTTPS; that is told as what it is.
 
-use std::fmt;
 use std::ops::{Add, Sub};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fmt, fs};
 
 /// A moment of this boot: the time since the board started, suspend included (`CLOCK_BOOTTIME`).
 ///
@@ -178,12 +194,13 @@ impl Clock for SystemClock {
     fn wall(&self) -> Wall {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let unix_ms = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
-        Wall { unix_ms, trusted: unix_ms >= EARLIEST_UNIX_MS }
+        let learned = HEARD_AT_BOOT_MS.load(Ordering::Relaxed);
+        judge(unix_ms, &Evidence::gather(), (learned != 0).then_some(learned), self.mono())
     }
 
     fn boot_id(&self) -> String {
         // Without one (not Linux, no /proc) every process is a boot of its own, which errs to the safe side.
-        std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .map(|id| id.trim().to_owned())
             .unwrap_or_else(|_| format!("process-{}", std::process::id()))
     }
@@ -196,5 +213,127 @@ impl Clock for SystemClock {
                 woke => return woke,
             }
         }
+    }
+}
+
+/// What this board knows of its own clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Evidence {
+    /// Whether systemd-timesyncd runs here, and if so whether it has heard a server.
+    timesyncd: Option<bool>,
+    /// What the battery clock says, in milliseconds since 1970.
+    battery_ms: Option<i64>,
+}
+
+impl Evidence {
+    fn gather() -> Self {
+        let timesyncd = Path::new("/run/systemd/timesync");
+        let heard = timesyncd.join("synchronized").exists();
+        // Only a clock whose word is doubted needs another.
+        let battery = || fs::read_to_string("/sys/class/rtc/rtc0/since_epoch").ok()?.trim().parse::<i64>().ok();
+        Self {
+            timesyncd: timesyncd.exists().then_some(heard),
+            battery_ms: if heard { None } else { battery().map(|seconds| seconds.saturating_mul(1000)) },
+        }
+    }
+}
+
+/// A battery clock that is this near the wall clock has set it. The one set from the other drifts seconds in a day.
+const NEAR_MS: u64 = 60_000;
+
+fn judge(unix_ms: i64, evidence: &Evidence, heard_at_boot_ms: Option<i64>, mono: Mono) -> Wall {
+    let battery = |battery_ms: i64| battery_ms >= EARLIEST_UNIX_MS && battery_ms.abs_diff(unix_ms) <= NEAR_MS;
+    let vouched = evidence.timesyncd.unwrap_or(true) || evidence.battery_ms.is_some_and(battery);
+    if unix_ms >= EARLIEST_UNIX_MS && vouched {
+        return Wall { unix_ms, trusted: true };
+    }
+    match heard_at_boot_ms {
+        Some(at_boot_ms) => Wall { unix_ms: at_boot_ms.saturating_add(millis(mono)), trusted: true },
+        None => Wall { unix_ms, trusted: false },
+    }
+}
+
+/// What the wall clock would have said at the start of this boot, as far as servers told; 0 for nothing. One for the
+/// process: there is one wall clock.
+static HEARD_AT_BOOT_MS: AtomicI64 = AtomicI64::new(0);
+
+/// Takes the `Date` header of an answer whose server proved who it is.
+pub(crate) fn heard(date: &str, now: Mono) {
+    if let Some(unix_ms) = http_date(date).filter(|unix_ms| *unix_ms >= EARLIEST_UNIX_MS) {
+        HEARD_AT_BOOT_MS.store(unix_ms.saturating_sub(millis(now)), Ordering::Relaxed);
+    }
+}
+
+fn millis(mono: Mono) -> i64 {
+    i64::try_from(mono.since_boot().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds since 1970 of an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+pub(crate) fn http_date(text: &str) -> Option<i64> {
+    // Only this form: the parser knows more of RFC 2822, such as comments and other zones.
+    let text = text.trim().strip_suffix(" GMT")?;
+    let zoned = jiff::fmt::rfc2822::parse(&format!("{text} +0000")).ok()?;
+    Some(zoned.timestamp().as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_368_600_000;
+
+    #[test]
+    fn a_wall_clock_is_believed_when_somebody_vouches_for_it() {
+        let none = Evidence::default();
+        let timesyncd = |heard| Evidence { timesyncd: Some(heard), battery_ms: None };
+        let battery = |battery_ms| Evidence { battery_ms: Some(battery_ms), ..timesyncd(false) };
+        for (what, unix_ms, evidence, trusted) in [
+            ("1970", 5_000, none, false),
+            ("1970, and a server was heard", 5_000, timesyncd(true), false),
+            ("nobody to ask", NOW, none, true),
+            ("no server heard yet: the time of the last run", NOW, timesyncd(false), false),
+            ("a server was heard", NOW, timesyncd(true), true),
+            ("a battery clock agrees", NOW, battery(NOW - 2_000), true),
+            ("a battery clock that lost its battery", NOW, battery(1_000), false),
+            ("a battery clock that says something else", NOW, battery(NOW + 86_400_000), false),
+            ("both in 1970", 5_000, battery(5_000), false),
+        ] {
+            assert_eq!(judge(unix_ms, &evidence, None, Mono::default()), Wall { unix_ms, trusted }, "{what}");
+        }
+    }
+
+    /// A server's word is carried on by the steady clock, whatever the wall clock does, and yields to the real thing.
+    #[test]
+    fn a_date_of_a_server_stands_in_for_a_clock_nobody_vouches_for() {
+        let mono = |seconds| Mono::new(Duration::from_secs(seconds));
+        let unsynchronised = Evidence { timesyncd: Some(false), battery_ms: None };
+        let heard = Some(NOW - 100_000);
+        let told = judge(5_000, &unsynchronised, heard, mono(160));
+        assert_eq!(told, Wall { unix_ms: NOW + 60_000, trusted: true });
+        let stepped = judge(NOW + 7, &Evidence { timesyncd: Some(true), battery_ms: None }, heard, mono(160));
+        assert_eq!(stepped, Wall { unix_ms: NOW + 7, trusted: true });
+    }
+
+    #[test]
+    fn http_dates_are_read_and_nothing_else() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
+        for bad in ["", "soon", "Sun, 06 Nov 1994 08:49:37 +0100", "Sun, 31 Feb 2027 08:49:37 GMT", "1994-11-06 GMT"] {
+            assert_eq!(http_date(bad), None, "{bad}");
+        }
+    }
+
+    /// The real clocks of this machine, as far as they can be asserted.
+    #[test]
+    fn the_steady_clock_goes_on_and_a_stop_ends_a_wait() {
+        let (clock, stop) = (SystemClock, Stop::new());
+        let before = clock.mono();
+        assert!(before > Mono::default() && clock.mono() >= before);
+        assert_eq!(clock.boot_id(), clock.boot_id());
+        let far = before + Duration::from_secs(3600);
+        stop.nudge();
+        assert_eq!(clock.wait(far, &stop), Woke::Nudged);
+        assert_eq!(clock.wait(before, &stop), Woke::Time);
+        stop.stop();
+        assert_eq!(clock.wait(far, &stop), Woke::Stopped);
     }
 }

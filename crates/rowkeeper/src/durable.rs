@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 /// Replaces `path` with `content`: written beside, synced, renamed over, the directory synced.
 ///
 /// The file is 0600 from its creation, whatever the umask. When this returns `Ok` the new content survives a power cut;
@@ -48,7 +50,26 @@ pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
 
 /// Opens a lock file, 0600 from its creation. Its content means nothing; the lock is the operating system's.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_LINK).open(path)
+}
+
+/// Opens a file of ours for reading. A symbolic link in its place is an error (`ELOOP`), and a pipe does not block.
+pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NO_LINK).open(path)
+}
+
+/// Our files are never links: one that is was put there to have another file read or locked.
+const NO_LINK: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits().cast_signed();
+
+/// Gives the file a second name, in place of whatever had that name, so that what is renamed over it later does not
+/// take it away. `path` itself is never missing.
+pub(crate) fn set_aside(path: &Path, suffix: &str) -> io::Result<()> {
+    let aside = with_suffix(path, suffix);
+    remove_if_there(&aside)?;
+    // Some file systems know no second names.
+    fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop))?;
+    sync_parent(path)
 }
 
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -6,12 +6,16 @@
 //!
 //! The file holds a format version and a digest of its body. "There is no grant", "the file is damaged" and "this user
 //! may not read it" are different answers. A damaged file is never replaced in silence: it is set aside as
-//! `grant.json.damaged`, and the generation before it is used where it is whole.
+//! `grant.json.damaged`, and the generation before it is used where it is whole. Anything that is not a plain file (a
+//! symbolic link, a pipe) is refused.
+//!
+//! One program holds the lock while it talks to the provider (at most 30 s), and whoever must change the grant waits for
+//! it. Who only needs a token that still lives does not: [`GrantStore::try_lock`].
 //!
 //! Tokens lie in the file in the clear, mode 0600: whoever is root on the device, or takes its card, can read them.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +65,8 @@ pub struct Damage {
 pub enum StoreError {
     /// The file is there and this user may not read it.
     NotPermitted(PathBuf),
+    /// Something else than a file lies in its place: a symbolic link, a directory. Nothing was read or changed.
+    NotAFile(PathBuf),
     /// Neither the file nor the generation before it is what we wrote. Nothing was changed.
     Damaged(Damage),
     /// The file was written by a later version of this program.
@@ -75,6 +81,12 @@ impl std::fmt::Display for StoreError {
             Self::NotPermitted(path) => {
                 write!(f, "{} belongs to another user; run as that user, or give another --state-dir", path.display())
             }
+            Self::NotAFile(path) => write!(
+                f,
+                "{} is a link or something else that is not a file, and is not followed; to keep the state elsewhere, \
+                 give --state-dir",
+                path.display()
+            ),
             Self::Damaged(damage) => {
                 write!(f, "{damage}; sign in again with `rowkeeper sign-in`, queued records are safe")
             }
@@ -182,11 +194,17 @@ pub struct StoredGrant {
     /// When it ends; `None` when the provider did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Moment>,
+    /// From when on a new one should be had, if that is possible; before that nobody asks for one without need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_at: Option<Moment>,
     /// When the refresh token ends, where the provider said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires: Option<Moment>,
     /// What was granted.
     pub scopes: Vec<String>,
+    /// What was asked for at the sign-in and not granted: a person can untick scopes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Who approved, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
@@ -261,7 +279,7 @@ impl GrantStore {
     pub fn load(&self) -> Result<Loaded, StoreError> {
         let damage = match read(&self.path) {
             Ok(Some(stored)) => return Ok(Loaded::Whole(stored)),
-            // The rename order makes sure that there is a current file whenever there is a previous one, except in the
+            // Every change renames over the current file, so it is there whenever a previous one is, except in the
             // moment of a sign-out: then nothing is the right answer.
             Ok(None) => return Ok(Loaded::Nothing),
             Err(StoreError::Damaged(damage)) => damage,
@@ -278,13 +296,29 @@ impl GrantStore {
     /// # Errors
     /// When the state directory cannot be made or written.
     pub fn lock(&self) -> Result<Locked<'_>, StoreError> {
-        if let Some(dir) = self.lock.parent() {
-            durable::make_dir(dir).map_err(|cause| StoreError::Io(dir.to_owned(), cause))?;
-        }
-        let io = |cause| StoreError::Io(self.lock.clone(), cause);
-        let file = durable::open_lock(&self.lock).map_err(io)?;
-        file.lock().map_err(io)?;
+        let file = self.lock_file()?;
+        file.lock().map_err(|cause| trouble(&self.lock, cause))?;
         Ok(Locked { store: self, _file: file })
+    }
+
+    /// As [`GrantStore::lock`], but `None` at once when another program or thread holds it.
+    ///
+    /// # Errors
+    /// As [`GrantStore::lock`].
+    pub fn try_lock(&self) -> Result<Option<Locked<'_>>, StoreError> {
+        let file = self.lock_file()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Locked { store: self, _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(cause)) => Err(trouble(&self.lock, cause)),
+        }
+    }
+
+    fn lock_file(&self) -> Result<File, StoreError> {
+        if let Some(dir) = self.lock.parent() {
+            durable::make_dir(dir).map_err(|cause| trouble(dir, cause))?;
+        }
+        durable::open_lock(&self.lock).map_err(|cause| trouble(&self.lock, cause))
     }
 
     fn previous(&self) -> PathBuf {
@@ -313,20 +347,33 @@ impl Locked<'_> {
         match read(path) {
             // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
             Err(StoreError::Damaged(_)) => {
-                fs::rename(path, durable::with_suffix(path, ".damaged")).map_err(io)?;
+                durable::set_aside(path, ".damaged").map_err(io)?;
                 durable::replace(path, text.as_bytes()).map_err(io)
             }
-            _ => durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io),
+            Ok(_) => durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io),
+            // What a newer version or another user wrote, or cannot be read now, is not ours to replace.
+            Err(error) => Err(error),
         }
     }
 
-    /// Removes the grant and the generation before it.
+    /// As [`Locked::save`], and the generation before is forgotten: its place is taken by the same content. For what must
+    /// not be on the disk any more.
+    ///
+    /// # Errors
+    /// As [`Locked::save`].
+    pub fn save_alone(&self, stored: &Stored) -> Result<(), StoreError> {
+        self.save(stored)?;
+        self.save(stored)
+    }
+
+    /// Removes every file that holds, or held, a grant. The current one first: from then on there is none.
     ///
     /// # Errors
     /// `Io`: something is still there.
     pub fn clear(&self) -> Result<(), StoreError> {
-        for path in [&self.store.path, &self.store.previous()] {
-            durable::remove(path).map_err(|cause| StoreError::Io(path.clone(), cause))?;
+        for suffix in ["", ".previous", ".damaged", ".new", ".previous.new"] {
+            let path = durable::with_suffix(&self.store.path, suffix);
+            durable::remove(&path).map_err(|cause| trouble(&path, cause))?;
         }
         Ok(())
     }
@@ -341,23 +388,38 @@ fn encode(stored: &Stored) -> serde_json::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(text))
 }
 
+/// What the system's word means for a file of ours.
+fn trouble(path: &Path, cause: io::Error) -> StoreError {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => StoreError::NotPermitted(path.to_owned()),
+        // What opening a link says, since no link is followed.
+        _ if cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            StoreError::NotAFile(path.to_owned())
+        }
+        _ => StoreError::Io(path.to_owned(), cause),
+    }
+}
+
 fn digest(body: &str) -> String {
     Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(path: &Path) -> Result<Option<Box<Stored>>, StoreError> {
-    let text = match fs::metadata(path).and_then(|meta| match meta.len() {
-        0..=SIZE_LIMIT => fs::read(path),
-        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a grant")),
-    }) {
-        Ok(bytes) => Zeroizing::new(bytes),
+    let file = match durable::open_own(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(StoreError::NotPermitted(path.to_owned()));
-        }
-        Err(error) => return Err(StoreError::Io(path.to_owned(), error)),
+        Err(error) => return Err(trouble(path, error)),
     };
+    let meta = file.metadata().map_err(|cause| trouble(path, cause))?;
+    if !meta.is_file() {
+        return Err(StoreError::NotAFile(path.to_owned()));
+    }
     let damaged = |line| StoreError::Damaged(Damage { path: path.to_owned(), line });
+    if meta.len() > SIZE_LIMIT {
+        return Err(damaged(0));
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(meta.len() as usize));
+    file.take(SIZE_LIMIT).read_to_end(&mut text).map_err(|cause| trouble(path, cause))?;
     let envelope: Envelope<&RawValue> = serde_json::from_slice(&text).map_err(|error| damaged(error.line()))?;
     if envelope.version > VERSION {
         return Err(StoreError::Newer(path.to_owned(), envelope.version));
@@ -382,6 +444,7 @@ impl std::fmt::Debug for Stored {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -397,8 +460,10 @@ mod tests {
             refresh_token: Some(Zeroizing::new(token.into())),
             access_token: Zeroizing::new("at".into()),
             expires: None,
+            refresh_at: None,
             refresh_expires: None,
             scopes: vec!["s".into()],
+            missing: Vec::new(),
             account: None,
             refreshing: false,
         });
@@ -458,6 +523,59 @@ mod tests {
         fs::write(&path, b"rubbish").unwrap();
         fs::write(dir.path().join("grant.json.previous"), b"").unwrap();
         assert!(matches!(store.load(), Err(StoreError::Damaged(_))));
+        locked.clear().unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["grant.lock"]);
+    }
+
+    /// EN-05: what lies in the file's place must not be read, followed, waited for or replaced.
+    #[test]
+    fn what_is_not_a_file_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grant.json");
+        let elsewhere = GrantStore::new(&dir.path().join("elsewhere"));
+        elsewhere.lock().unwrap().save(&sample("stolen")).unwrap();
+        let store = GrantStore::new(dir.path());
+        let refuses = |store: &GrantStore| {
+            assert!(matches!(store.load(), Err(StoreError::NotAFile(_))));
+            assert!(matches!(store.lock().unwrap().save(&sample("mine")), Err(StoreError::NotAFile(_))));
+        };
+        std::os::unix::fs::symlink(dir.path().join("elsewhere/grant.json"), &path).unwrap();
+        refuses(&store);
+        assert!(matches!(elsewhere.load().unwrap(), Loaded::Whole(stored) if token(&stored) == "stolen"));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        refuses(&store);
+        fs::remove_dir(&path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        refuses(&store);
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/null", dir.path().join("other.lock")).unwrap();
+        assert!(durable::open_lock(&dir.path().join("other.lock")).is_err());
+    }
+
+    /// A newer version's file would lose what we do not know of.
+    #[test]
+    fn a_file_of_a_newer_version_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = GrantStore::new(dir.path());
+        store.lock().unwrap().save(&sample("rt1")).unwrap();
+        let path = dir.path().join("grant.json");
+        let newer = fs::read_to_string(&path).unwrap().replacen("\"version\": 1", "\"version\": 2", 1);
+        fs::write(&path, &newer).unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Newer(_, 2))));
+        assert!(matches!(store.lock().unwrap().save(&sample("rt2")), Err(StoreError::Newer(_, 2))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    }
+
+    #[test]
+    fn the_lock_is_exclusive_between_threads_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = GrantStore::new(dir.path());
+        let held = store.try_lock().unwrap().unwrap();
+        assert!(store.try_lock().unwrap().is_none());
+        drop(held);
+        assert!(store.try_lock().unwrap().is_some());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use ureq::{Agent, Error, http};
 
 use super::wire::{Marked, Names, connector};
 use super::{Http, Lost, NotSent, Request, Response, Timeouts};
+use crate::clock::{self, Clock, SystemClock};
 use crate::url::is_loopback;
 
 /// No answer of Google's is near this; a larger one is somebody else's.
@@ -116,7 +117,12 @@ impl Http for Client {
         } else {
             run(agent, builder.body(request.body.as_slice()).map_err(refused)?, timeouts)
         };
-        answer.and_then(read).map_err(|error| lost(&error))
+        let answer = answer.and_then(read).map_err(|error| lost(&error))?;
+        // A server that proved who it is tells a board without a clock the time.
+        if let Some(date) = answer.header("date").filter(|_| request.url.starts_with("https://")) {
+            clock::heard(date, SystemClock.mono());
+        }
+        Ok(answer)
     }
 }
 
@@ -125,8 +131,11 @@ fn run(
     request: http::Request<impl ureq::AsSendBody>,
     timeouts: &Timeouts,
 ) -> Result<http::Response<ureq::Body>, Error> {
+    // What is sent to this machine does not leave it, whatever proxy is set.
+    let proxy = agent.config().proxy().filter(|_| request.uri().scheme_str() == Some("https")).cloned();
     let request = agent
         .configure_request(request)
+        .proxy(proxy)
         .timeout_connect(Some(timeouts.connect))
         .timeout_resolve(Some(timeouts.connect))
         .timeout_global(Some(timeouts.total))

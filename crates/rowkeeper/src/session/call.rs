@@ -4,11 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use device_grant::Backoff;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{Session, TokenError, jitter};
-use crate::clock::{Mono, Stop, Woke};
-use crate::http::{Lost, Request, Response, Timeouts};
+use crate::clock::{Mono, Stop, Woke, http_date};
+use crate::http::{Lost, NotSent, Request, Response, Timeouts};
 
 /// What may be done when nobody knows whether a request was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ impl Settle {
 pub enum CallError {
     /// No token; see there.
     Token(TokenError),
-    /// The server cannot have acted on the request, and the time for trying is over.
+    /// No answer, and the time for trying is over. Sending it again later is safe: nothing was done yet, or doing it twice
+    /// is the same as once.
     NotSent(String),
     /// Nobody knows whether the server acted on the request. It was not sent again.
     OutcomeUnknown(String),
@@ -80,14 +82,19 @@ impl Session {
             let outcome = self.authorised(request, &API_TIMEOUTS);
             // When to try again, and what to say if that is too late.
             let (not_before, otherwise) = match outcome {
-                Ok(answer) if is_refused_for_now(answer.status) || settle == Settle::Repeat && answer.status >= 500 => {
-                    (self.0.clock.mono() + retry_after(&answer), Ok(answer))
+                Ok(answer) => match (Outcome::of(&answer), settle) {
+                    (Outcome::Said, _) => return Ok(answer),
+                    (Outcome::Unknown, Settle::Report) => {
+                        return Err(CallError::OutcomeUnknown(format!("the server answered {}", answer.status)));
+                    }
+                    (Outcome::NotNow, _) | (Outcome::Unknown, Settle::Repeat) => {
+                        (self.0.clock.mono() + retry_after(&answer), Ok(answer))
+                    }
+                },
+                // A bad address does not become a good one.
+                Err(AttemptError::Lost(lost @ Lost::NotSent(NotSent::Refused(_)))) => {
+                    return Err(CallError::NotSent(lost.to_string()));
                 }
-                // Google's 503 can come after the deed (docs/google.md, S14).
-                Ok(answer) if answer.status >= 500 => {
-                    return Err(CallError::OutcomeUnknown(format!("the server answered {}", answer.status)));
-                }
-                Ok(answer) => return Ok(answer),
                 Err(AttemptError::Lost(Lost::Unknown(why))) if settle == Settle::Report => {
                     return Err(CallError::OutcomeUnknown(why));
                 }
@@ -138,12 +145,98 @@ pub enum AttemptError {
     Lost(Lost),
 }
 
-/// Refused before anything was done: it may be sent again, whatever it is.
-fn is_refused_for_now(status: u16) -> bool {
-    status == 429
+/// What an answer says about the deed.
+enum Outcome {
+    /// Done, or refused for good.
+    Said,
+    /// Refused before anything was done: it may be sent again, whatever it is.
+    NotNow,
+    /// Nobody knows.
+    Unknown,
 }
 
+impl Outcome {
+    fn of(answer: &Response) -> Self {
+        match answer.status {
+            425 | 429 => Self::NotNow,
+            // Drive says it so (docs/google.md, Drive's quota).
+            403 if error(answer)["errors"][0]["reason"]
+                .as_str()
+                .is_some_and(|reason| matches!(reason, "rateLimitExceeded" | "userRateLimitExceeded")) =>
+            {
+                Self::NotNow
+            }
+            // Google's 503 can come after the deed (docs/google.md, S14).
+            408 | 500.. => Self::Unknown,
+            _ => Self::Said,
+        }
+    }
+}
+
+/// The error object of an API's answer; null where there is none.
+fn error(answer: &Response) -> Value {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    body["error"].clone()
+}
+
+/// How long the server wants to be left alone: `Retry-After` in seconds or as a date next to its own `Date`, or Google's
+/// `RetryInfo` (`"retryDelay": "3.5s"`).
 fn retry_after(answer: &Response) -> Duration {
-    let seconds = answer.header("retry-after").and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-    Duration::from_secs(seconds)
+    let date = |name| answer.header(name).and_then(http_date);
+    let header = answer.header("retry-after").and_then(|text| text.trim().parse().ok().map(Duration::from_secs));
+    let until = || Some(Duration::from_millis(u64::try_from(date("retry-after")?.checked_sub(date("date")?)?).ok()?));
+    let info = || {
+        let error = error(answer);
+        let delay = error["details"].as_array()?.iter().find_map(|detail| detail["retryDelay"].as_str())?;
+        Duration::try_from_secs_f64(delay.strip_suffix('s')?.parse().ok()?).ok()
+    };
+    header.or_else(until).or_else(info).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Response { status, headers, body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn a_server_says_in_three_ways_when_to_come_back() {
+        let date = ("date", "Sun, 22 Nov 2026 19:00:00 GMT");
+        let info = r#"{"error":{"details":[{"reason":"x"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"3.5s"}]}}"#;
+        for (headers, body, ms) in [
+            (&[("retry-after", "7")][..], info, 7_000),
+            (&[("retry-after", "Sun, 22 Nov 2026 19:01:30 GMT"), date], "", 90_000),
+            (&[("retry-after", "Sun, 22 Nov 2026 18:00:00 GMT"), date], "", 0),
+            (&[("retry-after", "soon")], "", 0),
+            (&[], info, 3_500),
+            (&[], r#"{"error":{"details":[{"retryDelay":"-1s"}]}}"#, 0),
+            (&[], r#"{"error":{"details":[{"retryDelay":"1e400s"}]}}"#, 0),
+            (&[], r#"["error"]"#, 0),
+            (&[], "<html>", 0),
+        ] {
+            assert_eq!(retry_after(&answer(429, headers, body)).as_millis(), ms, "{headers:?} {body}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_surely_not_done_is_sent_again_freely() {
+        let drive = r#"{"error":{"errors":[{"domain":"usageLimits","reason":"userRateLimitExceeded"}],"code":403}}"#;
+        for (status, body, not_now, unknown) in [
+            (200, "", false, false),
+            (403, "{}", false, false),
+            (403, drive, true, false),
+            (408, "", false, true),
+            (425, "", true, false),
+            (429, "<html>", true, false),
+            (500, "", false, true),
+            (503, "{}", false, true),
+        ] {
+            let outcome = Outcome::of(&answer(status, &[], body));
+            assert_eq!(matches!(outcome, Outcome::NotNow), not_now, "{status} {body}");
+            assert_eq!(matches!(outcome, Outcome::Unknown), unknown, "{status} {body}");
+        }
+    }
 }

@@ -67,7 +67,8 @@ impl Session {
         }))
     }
 
-    /// How the sign-in stands, from the disk alone.
+    /// How the sign-in stands, from the disk alone: one small file, read each time, since any other program may have
+    /// changed it.
     pub fn status(&self) -> Grant {
         self.0.status()
     }
@@ -118,11 +119,19 @@ impl Inner {
         if let Some(tokens) = &stored.grant {
             grant.account.clone_from(&tokens.account);
             grant.scopes.clone_from(&tokens.scopes);
+            if !tokens.missing.is_empty() {
+                let missing = tokens.missing.join(" and ");
+                grant.reason = Some(format!(
+                    "{missing} was not granted; `rowkeeper sign-out`, sign in again and leave its box ticked"
+                ));
+            }
             // Without a refresh token the sign-in ends with the access token.
             let end = if tokens.refresh_token.is_some() { &tokens.refresh_expires } else { &tokens.expires };
             grant.expires_at = end.as_ref().map(|end| When(end.wall_ms));
         }
-        grant.code = stored.pending.as_ref().and_then(|sealed| self.code(sealed));
+        // The code of a client that was refused is not shown before the provider takes a poll of it.
+        let pending = stored.pending.as_ref().filter(|_| stored.misconfigured.is_none());
+        grant.code = pending.and_then(|sealed| self.code(sealed));
         grant.state = match () {
             () if stored.misconfigured.is_some() => GrantState::Misconfigured,
             () if stored.grant.is_some() => GrantState::SignedIn,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{AccessError, Session, machine_time};
 use crate::clock::{Mono, Stop, Woke};
-use crate::grant_store::{Locked, Stored};
+use crate::grant_store::{Locked, Stored, StoredGrant};
 
 /// Who wants the device signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub enum SignInError {
     Access(AccessError),
     /// The person said no.
     Denied,
+    /// A person approved and left out what the device cannot do without; the text says what to do. The approval is not
+    /// kept.
+    Unticked(String),
     /// Nobody decided in time, or the approval may have been lost; the text says what to do.
     Expired(String),
     /// Client or configuration are wrong, the text says what; showing another code is no use.
@@ -81,7 +84,7 @@ impl fmt::Display for SignInError {
         match self {
             Self::Access(error) => error.fmt(f),
             Self::Denied => write!(f, "the request was denied; run `rowkeeper sign-in` again if that was a mistake"),
-            Self::Expired(why) | Self::Misconfigured(why) | Self::Failed(why) => f.write_str(why),
+            Self::Unticked(why) | Self::Expired(why) | Self::Misconfigured(why) | Self::Failed(why) => f.write_str(why),
             Self::Stopped => write!(f, "stopped; the code stays valid, `rowkeeper sign-in` goes on with it"),
             Self::WaitsForPerson => {
                 write!(
@@ -120,12 +123,15 @@ impl Session {
         let mut shown = None;
         // A machine that has no code yet; once it has, the store's copy is the one that counts.
         let mut asking = None;
+        let mut said = Vec::new();
         if let Some(account) = self.begin(client, asked)? {
             return Ok(account);
         }
         loop {
-            let turn = self.turn(client, &mut asking, &mut shown, on)?;
-            match turn {
+            let turn = self.turn(client, &mut asking, &mut shown, &mut said);
+            // Told when the lock is free again: whoever hears it may want a look at the store.
+            said.drain(..).for_each(|event| on(&event));
+            match turn? {
                 Turn::SignedIn(account) => {
                     // A daemon that waits for this need not find out by looking.
                     crate::delivery::ring(&self.0.config.state_dir);
@@ -144,10 +150,15 @@ impl Session {
     fn begin(&self, client: &Client, asked: Asked) -> Result<Option<Account>, SignInError> {
         let locked = self.0.store.lock()?;
         let mut stored = self.0.stored(&locked, client)?;
-        if let Some(account) = signed_in(&stored, true) {
-            return Ok(Some(account));
+        if let Some(grant) = &stored.grant {
+            return Ok(Some(account(grant, true)));
         }
         let before = (stored.pending.is_some(), stored.codes_without_approval);
+        if stored.pending.is_none() && !stored.to_revoke.is_empty() {
+            // Before the next approval and not after it: some providers end all of a person's grants with one.
+            _ = self.give_back(client, &mut stored.to_revoke);
+            locked.save_alone(&stored)?;
+        }
         stored.pending = stored.pending.filter(|sealed| self.0.code(sealed).is_some());
         match asked {
             Asked::ByPerson => stored.codes_without_approval = 0,
@@ -159,6 +170,13 @@ impl Session {
         if before != (stored.pending.is_some(), stored.codes_without_approval) {
             locked.save(&stored)?;
         }
+        if let Some(sealed) = &stored.pending
+            && let Ok(pending) = Pending::unseal(sealed.as_bytes())
+            && let Ok(machine) = SignIn::resume(client, pending, &self.0.stamp())
+        {
+            // On the clocks of this boot from now on: without a wall clock, nothing else tells that time passes.
+            self.keep(&locked, &mut stored, &machine)?;
+        }
         Ok(None)
     }
 
@@ -168,14 +186,15 @@ impl Session {
         client: &'c Client,
         asking: &mut Option<SignIn<'c>>,
         shown: &mut Option<String>,
-        on: &mut dyn FnMut(&SignInEvent),
+        said: &mut Vec<SignInEvent>,
     ) -> Result<Turn, SignInError> {
         let inner = &self.0;
         let locked = inner.store.lock()?;
         let mut stored = inner.stored(&locked, client)?;
-        if let Some(account) = signed_in(&stored, false) {
-            return Ok(Turn::SignedIn(account));
+        if let Some(grant) = &stored.grant {
+            return Ok(Turn::SignedIn(account(grant, false)));
         }
+        let is_poll = stored.pending.is_some();
         let mut machine = match (&stored.pending, shown.is_some()) {
             (Some(sealed), _) => match Pending::unseal(sealed.as_bytes())
                 .map_err(|error| error.to_string())
@@ -200,18 +219,32 @@ impl Session {
                 None => SignIn::start(client, self.ask(client)?, machine_time(inner.clock.mono())),
             },
         };
-        announce(&machine, shown, on, inner.clock.mono());
-        let step = match next(&mut machine, inner.clock.mono()) {
+        let now = inner.clock.mono();
+        // A client that was refused last time has to prove itself first: nobody shall approve for nothing.
+        if stored.misconfigured.is_none() && announce(&machine, shown, said, now) {
+            // The person sees the code before a request that may take its time.
+            return Ok(Turn::WaitUntil(now));
+        }
+        let step = match next(&mut machine, now) {
             Step::Send(request) => {
                 // Written down before it is sent: a power cut from here on neither loses the grant nor lets the next
                 // boot poll at once.
                 self.keep(&locked, &mut stored, &machine)?;
-                inner.exchange(request, |reply, now| machine.reply(reply, machine_time(now)));
-                let step = next(&mut machine, inner.clock.mono());
+                let heard = inner.exchange(request, |reply, now| {
+                    machine.reply(reply, machine_time(now));
+                    now
+                });
+                let pends = is_poll && machine.prompt().is_some() && machine.trouble().is_none();
+                if pends && stored.misconfigured.take().is_some() {
+                    stored.codes_without_approval = stored.codes_without_approval.saturating_add(1);
+                }
                 self.keep(&locked, &mut stored, &machine)?;
-                announce(&machine, shown, on, inner.clock.mono());
-                on(&SignInEvent::Waiting { trouble: machine.trouble().map(ToString::to_string) });
-                step
+                if stored.misconfigured.is_none() {
+                    announce(&machine, shown, said, heard);
+                }
+                said.push(SignInEvent::Waiting { trouble: machine.trouble().map(ToString::to_string) });
+                // As of the answer: nothing is due yet then, however long the board slept since.
+                next(&mut machine, heard)
             }
             step => step,
         };
@@ -223,13 +256,22 @@ impl Session {
                 Ok(Turn::WaitUntil(Mono::new(time.since_origin())))
             }
             Step::Done(tokens) | Step::DoneLate(tokens) => {
+                let grant = inner.stored_grant(&tokens, None);
+                if let Some(why) = unticked(client, &grant) {
+                    // The tokens are not given back: Google would end this person's other devices with them.
+                    (stored.pending, stored.failed) = (None, Some(why.clone()));
+                    locked.save(&stored)?;
+                    return Err(SignInError::Unticked(why));
+                }
+                let account = account(&grant, false);
                 // The tokens and "the code is used" are one write: a used code that is polled again may end the grant.
-                stored.grant = Some(inner.stored_grant(&tokens, None));
-                stored.pending = None;
+                (stored.grant, stored.pending) = (Some(grant), None);
                 (stored.ended, stored.failed, stored.misconfigured) = (None, None, None);
                 stored.codes_without_approval = 0;
+                // Giving back an older one now could end this one too.
+                stored.to_revoke.clear();
                 locked.save(&stored)?;
-                Ok(Turn::SignedIn(signed_in(&stored, false).unwrap_or_else(|| unreachable!("just stored"))))
+                Ok(Turn::SignedIn(account))
             }
             Step::Failed(error) => Err(self.failed(&locked, stored, &error)?),
             // `next` passes over `Show`, and a machine never sends twice without a reply between.
@@ -248,7 +290,9 @@ impl Session {
         let Some(sealed) = machine.seal(&self.0.stamp()) else { return Ok(()) };
         let text = std::str::from_utf8(&sealed).map(|text| Zeroizing::new(text.to_owned()));
         if stored.pending.is_none() {
-            stored.codes_without_approval = stored.codes_without_approval.saturating_add(1);
+            // Counted when it is shown; see `turn`.
+            let shown = u32::from(stored.misconfigured.is_none());
+            stored.codes_without_approval = stored.codes_without_approval.saturating_add(shown);
             stored.failed = None;
         }
         stored.pending = text.ok();
@@ -283,9 +327,16 @@ enum Turn {
     WaitUntil(Mono),
 }
 
-fn signed_in(stored: &Stored, already: bool) -> Option<Account> {
-    let grant = stored.grant.as_ref()?;
-    Some(Account { label: grant.account.clone(), scopes: grant.scopes.clone(), already })
+fn account(grant: &StoredGrant, already: bool) -> Account {
+    Account { label: grant.account.clone(), scopes: grant.scopes.clone(), already }
+}
+
+/// What to say when a scope was left out that the provider's preset rests on. Others are only missed by who wanted them.
+fn unticked(client: &Client, grant: &StoredGrant) -> Option<String> {
+    let needed = client.provider().default_scopes();
+    let missing: Vec<_> = grant.missing.iter().filter(|scope| needed.contains(scope)).map(String::as_str).collect();
+    (!missing.is_empty())
+        .then(|| format!("the approval leaves out {}; sign in again and leave its box ticked", missing.join(" and ")))
 }
 
 /// The next step that is not about showing: what is shown is told by [`announce`].
@@ -298,17 +349,19 @@ fn next(machine: &mut SignIn<'_>, now: Mono) -> Step {
     }
 }
 
-/// Tells of a code that was not told of yet.
-fn announce(machine: &SignIn<'_>, shown: &mut Option<String>, on: &mut dyn FnMut(&SignInEvent), now: Mono) {
-    let Some(prompt) = machine.prompt() else { return };
+/// Tells of a code that was not told of yet; whether there was one.
+fn announce(machine: &SignIn<'_>, shown: &mut Option<String>, said: &mut Vec<SignInEvent>, now: Mono) -> bool {
+    let Some(prompt) = machine.prompt() else { return false };
     let user_code = prompt.user_code.as_str();
-    if shown.as_deref() != Some(user_code) {
-        *shown = Some(user_code.to_owned());
-        on(&SignInEvent::Code {
-            user_code: user_code.to_owned(),
-            verification_uri: prompt.verification_uri.to_string(),
-            verification_uri_complete: prompt.verification_uri_complete.as_ref().map(ToString::to_string),
-            expires_in: prompt.deadline.since(machine_time(now)),
-        });
+    if shown.as_deref() == Some(user_code) {
+        return false;
     }
+    *shown = Some(user_code.to_owned());
+    said.push(SignInEvent::Code {
+        user_code: user_code.to_owned(),
+        verification_uri: prompt.verification_uri.to_string(),
+        verification_uri_complete: prompt.verification_uri_complete.as_ref().map(ToString::to_string),
+        expires_in: prompt.deadline.since(machine_time(now)),
+    });
+    true
 }

@@ -6,6 +6,7 @@ use device_grant::{AccessToken, Client, RefreshToken, Revoke, Revoked};
 use zeroize::Zeroizing;
 
 use super::{AccessError, Session};
+use crate::grant_store::StoreError;
 
 /// The device has forgotten the sign-in; queued records stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,8 @@ impl<E: Into<AccessError>> From<E> for SignOutError {
 
 impl Session {
     /// Forgets the sign-in on this device, at once and through a power cut, then asks the provider to withdraw it. Where
-    /// the provider cannot be told now, the token to be withdrawn is kept for the next call, and for nothing else.
+    /// the provider cannot be told now, the token to be withdrawn is kept for the next call or the next sign-in, whichever
+    /// is first, and for nothing else.
     ///
     /// # Errors
     /// See [`SignOutError`].
@@ -66,29 +68,44 @@ impl Session {
         let inner = &self.0;
         let client = inner.client()?;
         let locked = inner.store.lock()?;
+        let damaged = matches!(locked.load(), Err(StoreError::Damaged(_)));
         let mut stored = inner.stored(&locked, client)?;
         if let Some(grant) = stored.grant.take() {
             // Revoking the refresh token ends its access tokens too (RFC 7009 section 2.1).
             stored.to_revoke.push(grant.refresh_token.unwrap_or(grant.access_token));
         } else if stored.to_revoke.is_empty() {
             locked.clear()?;
-            return Ok(SignedOut::WasNot);
+            return Ok(match damaged {
+                true => SignedOut::OnlyHere("the file was damaged; remove the app's access at the provider".into()),
+                false => SignedOut::WasNot,
+            });
         }
         (stored.pending, stored.ended, stored.failed, stored.misconfigured) = (None, None, None, None);
-        // Twice, so that the generation before does not hold the grant either.
-        locked.save(&stored)?;
-        locked.save(&stored)?;
-        let mut outcome = SignedOut::Revoked;
-        for token in &stored.to_revoke {
-            match self.revoke(client, token) {
-                Revoked::Done => {}
-                Revoked::Later { trouble, .. } => return Err(SignOutError::NotTold(trouble.to_string())),
-                Revoked::Refused(error) => outcome = SignedOut::OnlyHere(refusal(error.as_ref())),
-                Revoked::OtherKind(error) => outcome = SignedOut::OnlyHere(refusal(Some(&error))),
+        locked.save_alone(&stored)?;
+        let told = self.give_back(client, &mut stored.to_revoke);
+        match told {
+            Told::All => locked.clear().map(|()| SignedOut::Revoked).map_err(Into::into),
+            Told::Refused(why) => locked.clear().map(|()| SignedOut::OnlyHere(why)).map_err(Into::into),
+            Told::NotYet(why) => {
+                locked.save_alone(&stored)?;
+                Err(SignOutError::NotTold(why))
             }
         }
-        locked.clear()?;
-        Ok(outcome)
+    }
+
+    /// Tells the provider of tokens that were given up here. Those that it could not be told of stay for the next time.
+    pub(super) fn give_back(&self, client: &Client, tokens: &mut Vec<Zeroizing<String>>) -> Told {
+        let mut told = Told::All;
+        while let Some(token) = tokens.first() {
+            match self.revoke(client, token) {
+                Revoked::Done => {}
+                Revoked::Later { trouble, .. } => return Told::NotYet(trouble.to_string()),
+                Revoked::Refused(error) => told = Told::Refused(refusal(error.as_ref())),
+                Revoked::OtherKind(error) => told = Told::Refused(refusal(Some(&error))),
+            }
+            tokens.remove(0);
+        }
+        told
     }
 
     fn revoke(&self, client: &Client, token: &Zeroizing<String>) -> Revoked {
@@ -100,6 +117,16 @@ impl Session {
             None => Revoked::Refused(None),
         }
     }
+}
+
+/// What came of [`Session::give_back`].
+pub(super) enum Told {
+    /// The provider knows.
+    All,
+    /// It knows, and does not withdraw every one; the text says what to do.
+    Refused(String),
+    /// It could not be reached.
+    NotYet(String),
 }
 
 fn refusal(error: Option<&device_grant::OAuthError>) -> String {
