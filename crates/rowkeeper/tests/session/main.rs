@@ -1,0 +1,10 @@
+//! The session over its whole life, against the emulated Google in process and a clock that nobody waits for; the grant
+//! store killed at every system call; the HTTP client over real sockets.
+
+mod board;
+mod calls;
+mod clocks;
+mod refreshing;
+mod signing_in;
+mod signing_out;
+mod world;
