@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rowkeeper::outbox::Which;
 
 /// Sign a device in once; it keeps rows in your Google Sheet for years. Every row once, none lost.
 #[derive(Debug, Parser)]
@@ -178,7 +179,55 @@ pub(crate) struct Queue {
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
     /// List what waits and what was set aside, oldest first
-    List,
+    List {
+        /// Only what was set aside
+        #[arg(long)]
+        set_aside: bool,
+    },
+    /// All about single records
+    Show {
+        /// Ids, as `record` and `queue list` print them
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+    /// Send records again that were set aside
+    Retry(Picked),
+    /// Forget records for good; one that is being sent is dropped only if it is not in the sheet already
+    Drop(Picked),
+    /// Write the queue to stdout, in a form that `record --stdin` reads
+    Export {
+        /// The form
+        #[arg(value_name = "FORMAT", default_value = "jsonl")]
+        format: Format,
+        /// Only what was set aside
+        #[arg(long)]
+        set_aside: bool,
+    },
+}
+
+/// Nothing happens to records that nobody named.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Picked {
+    /// Ids, as `record` and `queue list` print them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// All that were set aside
+    #[arg(long)]
+    pub set_aside: bool,
+    /// All
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl Picked {
+    pub(crate) fn which(&self) -> Which<'_> {
+        match (self.all, self.set_aside) {
+            (true, _) => Which::All,
+            (_, true) => Which::SetAside,
+            _ => Which::Ids(&self.ids),
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@
 //! Not here: what a batch is and when it is sent (`sheet-courier`), and sending it ([`crate::delivery`]).
 
 mod batches;
+mod export;
 mod queue;
 mod record;
 mod schema;
@@ -22,7 +23,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use sheet_courier::{Tag, caller_id_hash, random_row_id};
 
 pub use batches::{CommitError, QueuedRow, Status};
-pub use queue::{Counts, Dropped, Filter, Listed, RowState};
+pub use export::Format;
+pub use queue::{Counts, Dropped, Filter, Listed, Retried, RowState, Which};
 pub use record::{Happened, Record, Value};
 
 /// How much the outbox may hold.

@@ -1,8 +1,6 @@
-//! What people see and do: counting, listing, retrying, dropping, exporting.
+//! What people see and do: counting, listing, retrying, dropping.
 
-use std::io::{self, Write};
-
-use rusqlite::{Row, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, Row, TransactionBehavior, params_from_iter};
 use serde::Serialize;
 
 use super::{DiskError, Happened, Outbox, Record};
@@ -59,15 +57,41 @@ pub struct Listed {
     pub state: RowState,
     /// Why it was set aside, or was refused once.
     pub reason: Option<String>,
+    /// In the batch in flight, and to be dropped if that batch turns out not to be in the sheet.
+    pub unwanted: bool,
+}
+
+/// Which rows a person means.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// These row ids.
+    Ids(&'a [String]),
+    /// All that were set aside.
+    SetAside,
+    /// All.
+    All,
+}
+
+/// What [`Outbox::retry`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Retried {
+    /// Rows that were set aside and wait again.
+    pub returned: usize,
+    /// Rows that were waiting anyway.
+    pub waiting: Vec<String>,
+    /// Ids of no row on this device: delivered, dropped, or never recorded here.
+    pub unknown: Vec<String>,
 }
 
 /// What [`Outbox::drop_rows`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Dropped {
     /// Rows that are gone.
     pub dropped: usize,
     /// Rows in the batch in flight: dropped if that batch turns out not to be in the sheet.
     pub in_flight: usize,
+    /// Ids of no row on this device: delivered, dropped, or never recorded here.
+    pub unknown: Vec<String>,
 }
 
 impl RowState {
@@ -114,62 +138,41 @@ impl Outbox {
         Ok(rows)
     }
 
-    /// Writes the rows that match as one JSON object a line, with `_id`, `_table` and `_unix_ms` first.
-    ///
-    /// # Errors
-    /// `Ok(Err)`: `out` could not be written. `Err`: the disk could not be read.
-    pub fn export(&self, filter: &Filter, out: &mut dyn Write) -> Result<io::Result<()>, DiskError> {
-        let mut result = Ok(());
-        self.each(filter, &mut |listed| {
-            if result.is_ok() {
-                result = write_line(out, &listed);
-            }
-            Ok(())
-        })?;
-        Ok(result)
-    }
-
     fn each(
         &self,
         filter: &Filter,
         on: &mut dyn FnMut(Listed) -> Result<(), rusqlite::Error>,
     ) -> Result<(), rusqlite::Error> {
-        let ids: String = vec!["?"; filter.ids.len()].join(",");
-        let sql = format!(
-            "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason FROM row
-             WHERE {} AND {} ORDER BY n LIMIT {}",
-            filter.state.map_or("1".into(), |state| format!("state = {}", state.code())),
-            if filter.ids.is_empty() { "1".into() } else { format!("id IN ({ids})") },
-            filter.limit.map_or(-1, i64::from),
-        );
-        let connection = self.connection();
-        let mut statement = connection.prepare(&sql)?;
-        let mut rows = statement.query(params_from_iter(&filter.ids))?;
-        while let Some(row) = rows.next()? {
-            on(listed(row)?)?;
-        }
-        Ok(())
+        each_in(&self.connection(), filter, on)
     }
 
-    /// Puts rows that were set aside back into the queue, all of them if `ids` is empty, and lifts a stop that they
-    /// caused. Safe: a row is set aside only after no earlier attempt can land any more. Returns how many.
+    /// Puts rows that were set aside back into the queue, and lifts a stop that they caused. A row that was to be
+    /// dropped with its batch stays after all. Safe: a row is set aside only after no earlier attempt can land any more.
     ///
     /// # Errors
     /// Nothing was changed.
-    pub fn retry(&self, ids: &[String]) -> Result<usize, DiskError> {
+    pub fn retry(&self, which: Which<'_>) -> Result<Retried, DiskError> {
         let mut connection = self.writable()?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut changed = 0;
+        let mut retried = Retried::default();
         let set = "UPDATE row SET state = 0, refusals = 0, at_most = NULL, reason = NULL, run = 0 WHERE state = 2";
-        if ids.is_empty() {
-            changed = tx.execute(set, ())?;
-        }
-        for id in ids {
-            changed += tx.execute(&format!("{set} AND id = ?1"), (id,))?;
+        match which {
+            Which::SetAside | Which::All => retried.returned = tx.execute(set, ())?,
+            Which::Ids(ids) => {
+                let one = format!("{set} AND id = ?1");
+                for id in ids {
+                    let returned = tx.execute(&one, (id,))?;
+                    retried.returned += returned;
+                    if returned == 0 {
+                        let kept = tx.execute("UPDATE row SET unwanted = 0 WHERE id = ?1", (id,))?;
+                        if kept > 0 { &mut retried.waiting } else { &mut retried.unknown }.push(id.clone());
+                    }
+                }
+            }
         }
         tx.execute("DELETE FROM note WHERE name = 'hold' AND value LIKE '%\"sheet_refuses\"%'", ())?;
         tx.commit()?;
-        Ok(changed)
+        Ok(retried)
     }
 
     /// Forgets rows for good, on a person's word. A row in the batch in flight may already be in the sheet: it is
@@ -177,17 +180,53 @@ impl Outbox {
     ///
     /// # Errors
     /// Nothing was changed.
-    pub fn drop_rows(&self, ids: &[String]) -> Result<Dropped, DiskError> {
+    pub fn drop_rows(&self, which: Which<'_>) -> Result<Dropped, DiskError> {
         let mut connection = self.writable()?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut dropped = Dropped::default();
-        for id in ids {
-            dropped.dropped += tx.execute("DELETE FROM row WHERE id = ?1 AND state <> 1", (id,))?;
-            dropped.in_flight += tx.execute("UPDATE row SET unwanted = 1 WHERE id = ?1 AND state = 1", (id,))?;
+        match which {
+            Which::SetAside => dropped.dropped = tx.execute("DELETE FROM row WHERE state = 2", ())?,
+            Which::All => {
+                dropped.dropped = tx.execute("DELETE FROM row WHERE state <> 1", ())?;
+                dropped.in_flight = tx.execute("UPDATE row SET unwanted = 1 WHERE state = 1", ())?;
+            }
+            Which::Ids(ids) => {
+                for id in ids {
+                    let gone = tx.execute("DELETE FROM row WHERE id = ?1 AND state <> 1", (id,))?;
+                    let bound = tx.execute("UPDATE row SET unwanted = 1 WHERE id = ?1 AND state = 1", (id,))?;
+                    dropped.dropped += gone;
+                    dropped.in_flight += bound;
+                    if gone + bound == 0 {
+                        dropped.unknown.push(id.clone());
+                    }
+                }
+            }
         }
         tx.commit()?;
         Ok(dropped)
     }
+}
+
+/// In the order in which they came.
+pub(super) fn each_in(
+    connection: &Connection,
+    filter: &Filter,
+    on: &mut dyn FnMut(Listed) -> Result<(), rusqlite::Error>,
+) -> Result<(), rusqlite::Error> {
+    let ids: String = vec!["?"; filter.ids.len()].join(",");
+    let sql = format!(
+        "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted FROM row
+         WHERE {} AND {} ORDER BY n LIMIT {}",
+        filter.state.map_or("1".into(), |state| format!("state = {}", state.code())),
+        if filter.ids.is_empty() { "1".into() } else { format!("id IN ({ids})") },
+        filter.limit.map_or(-1, i64::from),
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(params_from_iter(&filter.ids))?;
+    while let Some(row) = rows.next()? {
+        on(listed(row)?)?;
+    }
+    Ok(())
 }
 
 fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
@@ -201,6 +240,7 @@ fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
         happened: happened(row, 3)?,
         state: RowState::from_code(row.get(8)?),
         reason: row.get(9)?,
+        unwanted: row.get(10)?,
     })
 }
 
@@ -213,32 +253,4 @@ pub(super) fn happened(row: &Row<'_>, at: usize) -> Result<Happened, rusqlite::E
         boot: row.get(at + 3)?,
         at_unix_ms: row.get(at + 4)?,
     })
-}
-
-fn write_line(out: &mut dyn Write, listed: &Listed) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        #[serde(rename = "_id")]
-        id: &'a str,
-        #[serde(rename = "_table")]
-        table: &'a str,
-        #[serde(rename = "_unix_ms")]
-        unix_ms: i64,
-        #[serde(rename = "_state")]
-        state: RowState,
-        #[serde(rename = "_reason", skip_serializing_if = "Option::is_none")]
-        reason: Option<&'a str>,
-        #[serde(flatten)]
-        record: &'a Record,
-    }
-    let line = Line {
-        id: &listed.id,
-        table: &listed.table,
-        unix_ms: listed.happened.at_unix_ms.unwrap_or(listed.happened.wall.unix_ms),
-        state: listed.state,
-        reason: listed.reason.as_deref(),
-        record: &listed.record,
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")
 }

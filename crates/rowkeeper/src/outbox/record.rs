@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -48,7 +50,36 @@ pub struct Happened {
     pub at_unix_ms: Option<i64>,
 }
 
+impl Value {
+    /// For people and programs: whole numbers as they write them, times as RFC 3339 with the offset they came with.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            // Beyond 2^53 a double's digits are not all its own.
+            Self::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => (*number as i64).into(),
+            Self::Number(number) => (*number).into(),
+            Self::Bool(bool) => (*bool).into(),
+            Self::Null => serde_json::Value::Null,
+            Self::Time { unix_ms, offset_s } => rfc3339(*unix_ms, *offset_s).into(),
+        }
+    }
+}
+
+/// The nearest that RFC 3339 can write.
+pub(super) fn rfc3339(unix_ms: i64, offset_s: i32) -> String {
+    let time = Timestamp::from_millisecond(unix_ms.clamp(0, 253_402_214_400_000)).unwrap_or(Timestamp::UNIX_EPOCH);
+    match Offset::from_seconds(offset_s) {
+        Ok(offset) if offset_s != 0 => time.display_with_offset(offset).to_string(),
+        _ => time.to_string(),
+    }
+}
+
 impl Happened {
+    /// When, as far as it was known then, in Unix milliseconds.
+    pub fn unix_ms(&self) -> i64 {
+        self.at_unix_ms.unwrap_or(self.wall.unix_ms)
+    }
+
     /// Now, by this clock.
     pub fn now(clock: &dyn crate::clock::Clock) -> Self {
         Self { wall: clock.wall(), mono: clock.mono(), boot: clock.boot_id(), at_unix_ms: None }

@@ -103,9 +103,53 @@ fn people_can_list_drop_and_export() {
     let listed = outbox.list(&Filter { ids: vec![ids[1].clone()], ..Filter::default() }).unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].record.fields[0], ("n".into(), Value::Number(2.0)));
-    assert_eq!(outbox.drop_rows(&ids[..1]).unwrap(), Dropped { dropped: 1, in_flight: 0 });
-    let mut out = Vec::new();
-    outbox.export(&Filter::default(), &mut out).unwrap().unwrap();
-    let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
-    assert_eq!((line["_id"].as_str(), line["n"].as_f64()), (Some(ids[1].as_str()), Some(2.0)));
+    let nobody = "nobody".to_owned();
+    let dropped = outbox.drop_rows(Which::Ids(&[ids[0].clone(), nobody.clone()])).unwrap();
+    assert_eq!(dropped, Dropped { dropped: 1, in_flight: 0, unknown: vec![nobody.clone()] });
+    let retried = outbox.retry(Which::Ids(&[ids[1].clone(), nobody.clone()])).unwrap();
+    assert_eq!(retried, Retried { returned: 0, waiting: vec![ids[1].clone()], unknown: vec![nobody] });
+    assert_eq!(outbox.drop_rows(Which::SetAside).unwrap().dropped, 0, "nothing was set aside");
+    assert_eq!(outbox.drop_rows(Which::All).unwrap().dropped, 1);
+    assert_eq!(outbox.counts().unwrap(), Counts::default());
+}
+
+#[test]
+fn an_export_reads_back_as_records() {
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap();
+    let row = |id: &str, fields: &[(&str, Value)]| NewRow {
+        record: Record { fields: fields.iter().map(|(key, value)| ((*key).into(), value.clone())).collect() },
+        ..new_row(Some(id), 0.0)
+    };
+    let time = Value::Time { unix_ms: 1_800_000_000_250, offset_s: 3600 };
+    let rows = [
+        row("a", &[("n", Value::Number(2.0)), ("text", Value::Text("a \"b\",\nc".into()))]),
+        row("b", &[("when", time), ("n", Value::Number(0.5)), ("ok", Value::Bool(true)), ("none", Value::Null)]),
+    ];
+    let ids: Vec<String> = outbox.accept(&rows).unwrap().into_iter().map(|one| one.id).collect();
+    let exported = |format| {
+        let mut out = Vec::new();
+        outbox.export(&Filter::default(), format, &mut out).unwrap().unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let (a, b) = (&ids[0], &ids[1]);
+    let at = "2027-01-15T08:00:00Z";
+    assert_eq!(
+        exported(Format::Jsonl),
+        format!(
+            r#"{{"_id":"{a}","_table":"t","_at":"{at}","n":2,"text":"a \"b\",\nc"}}
+{{"_id":"{b}","_table":"t","_at":"{at}","when":"2027-01-15T09:00:00.25+01:00","n":0.5,"ok":true,"none":null}}
+"#
+        )
+    );
+    assert_eq!(
+        exported(Format::Csv),
+        format!(
+            "_id,_table,_at,n,text,when,ok,none\n{a},t,{at},2,\"a \"\"b\"\",\nc\",,,\n\
+             {b},t,{at},0.5,,2027-01-15T09:00:00.25+01:00,true,\n"
+        )
+    );
+    for line in exported(Format::Jsonl).lines() {
+        let back = crate::record::Record::from_json(line, |_| None).unwrap();
+        assert!(ids.contains(back.id.as_ref().unwrap()) && back.at.is_some(), "{line}");
+    }
 }

@@ -40,6 +40,7 @@ fn plan(seed: u64) -> Plan {
         death: chance.pick(&[0.0, 0.01, 0.05]),
         squatters: chance.pick(&[0.0, 0.0, 0.02]),
         people: chance.pick(&[0.0, 0.0, 0.02]),
+        words: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
         ..Plan::default()
     }
 }
@@ -100,6 +101,7 @@ fn stormy(seed: u64) -> Plan {
         poison: 0.0,
         squatters: 0.0,
         people: 0.0,
+        words: 0.0,
         ..plan(seed)
     }
 }

@@ -10,7 +10,7 @@ use google_emulator::CellValue;
 use jiff::tz::TimeZone;
 use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Settings, Stepped};
 use rowkeeper::http::Lost;
-use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value};
+use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value, Which};
 use serde_json::json;
 use sheet_courier::{Hold, ID_COLUMN, Mutation, Table, Tag};
 
@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) squatters: f64,
     /// So often a person sorts, inserts or renames.
     pub(crate) people: f64,
+    /// So often a person drops a row, or sends one again that was set aside.
+    pub(crate) words: f64,
     /// So often an old copy of the state directory is put in place of the newer one, once.
     pub(crate) restore: f64,
     pub(crate) mutation: Option<Mutation>,
@@ -70,6 +72,15 @@ struct Row {
     is_poison: bool,
     /// Recorded after the backup that was restored later: gone with the newer state.
     may_be_lost: bool,
+    dropped: Option<Said>,
+}
+
+/// What a person was told who dropped a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Gone,
+    /// It is being sent: dropped unless it is in the sheet.
+    InFlight,
 }
 
 struct Device {
@@ -192,6 +203,9 @@ impl World {
         if self.chance.is(self.plan.people) {
             self.people_touch_the_sheet();
         }
+        if self.chance.is(self.plan.words) {
+            self.has_a_word(next)?;
+        }
         self.step(next)
     }
 
@@ -217,7 +231,7 @@ impl World {
         let accepted = self.devices[at].outbox.accept(rows).unwrap();
         for (row, accepted) in rows.iter().zip(accepted) {
             let (number, is_poison) = number_of(row);
-            let row = Row { number, is_poison, may_be_lost: false };
+            let row = Row { number, is_poison, may_be_lost: false, dropped: None };
             assert!(self.acknowledged.insert(accepted.id, row).is_none(), "an id was given out twice");
         }
     }
@@ -370,6 +384,32 @@ impl World {
         Ok(())
     }
 
+    /// A person drops a row, or sends one again that was set aside.
+    fn has_a_word(&mut self, at: usize) -> Result<(), String> {
+        let outbox = self.devices[at].outbox.clone();
+        let rows = outbox.list(&Filter::default()).unwrap();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let row = &rows[self.chance.below(rows.len() as u64) as usize];
+        let ids = [row.id.clone()];
+        if row.state == RowState::Aside && self.chance.is(0.7) {
+            assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
+            self.devices[at].rests = false;
+            self.tell(&format!("somebody sends {} again", row.id));
+            return Ok(());
+        }
+        let dropped = outbox.drop_rows(Which::Ids(&ids)).unwrap();
+        let said = match (dropped.dropped, dropped.in_flight) {
+            (1, 0) => Said::Gone,
+            (0, 1) => Said::InFlight,
+            other => return Err(self.wrong(&format!("dropping {} did {other:?}", row.id))),
+        };
+        self.acknowledged.get_mut(&row.id).unwrap().dropped = Some(said);
+        self.tell(&format!("somebody drops {}", row.id));
+        Ok(())
+    }
+
     /// Nothing here makes a row land in the wrong column while it lands: that repair is not built yet.
     fn people_touch_the_sheet(&mut self) {
         let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
@@ -446,6 +486,8 @@ impl World {
             let kept = on_device.get(id);
             let text = format!("row {} ({id}) is {times} times in the sheet and {kept:?} on the device", row.number);
             let is_right = match (times, kept) {
+                (0, None) if row.dropped.is_some() => true,
+                (1, None) if row.dropped == Some(Said::Gone) => false,
                 (1, None) => !row.is_poison,
                 // A copy, or a batch that may have landed, stops with its rows listed; what it delivered is there too.
                 (1, Some(_)) => report.stops + report.copies > 0,
