@@ -7,7 +7,7 @@ fn main() -> Result<(), google_emulator::StartError> {
     let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:8085".into());
     let model = Options { approve_as: arguments.next(), ..Options::default() };
     let data = arguments.next().map(Into::into);
-    let server = Server::start(&listen, ServerOptions { model, data })?;
+    let server = Server::start(&listen, ServerOptions { model, data, ..ServerOptions::default() })?;
     println!("listening on {}", server.url());
     loop {
         std::thread::park();

@@ -96,6 +96,6 @@ pub use options::{
     AfterExpiry, CLIENT_ID, CLIENT_SECRET, Client, Dialect, EarlyPoll, NoMatch, Numbers, Options, PROJECT_NUMBER,
     Rotation, Standing, Verification,
 };
-pub use server::{Server, ServerOptions, StartError};
+pub use server::{Server, ServerOptions, StartError, Tls};
 pub use sheets::{CellValue, EditError};
 pub use wire::{Delivery, Reply, Request};

@@ -19,7 +19,8 @@ const OWNER: &str = "maker@example.com";
 
 fn start(data: Option<&Path>) -> Server {
     let model = Options { writes_per_minute: u32::MAX, reads_per_minute: u32::MAX, ..Options::default() };
-    Server::start("127.0.0.1:0", ServerOptions { model, data: data.map(Into::into) }).expect("a free port")
+    Server::start("127.0.0.1:0", ServerOptions { model, data: data.map(Into::into), ..ServerOptions::default() })
+        .expect("a free port")
 }
 
 fn connect(server: &Server) -> TcpStream {

@@ -103,6 +103,10 @@ pub(crate) struct Emulator {
     /// Google's write quota for one person
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub writes_per_minute: u32,
+    /// Speak https with a certificate of its own, written to FILE for a client's ca_file or SSL_CERT_FILE;
+    /// default: beside --data, else in a temporary folder
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub tls: Option<Option<PathBuf>>,
 }
 
 #[derive(Args, Debug)]

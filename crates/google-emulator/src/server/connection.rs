@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::Shared;
+use super::{Shared, now, tls::Session};
 use crate::{Delivery, Reply, Request, sheets::errors};
 
 const MOST_HEAD_BYTES: usize = 64 * 1024;
@@ -16,6 +16,9 @@ const MOST_HEADERS: usize = 100;
 const MOST_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// Google's own limit lies between 60 s and 300 s (docs/google.md 7).
 const IDLE: Duration = Duration::from_secs(240);
+/// "Normally one hour", says an engineer of Google's front end, active or not (docs/google.md 7). The last reply says
+/// `Connection: close`, which is HTTP/1.1's way of saying so.
+const OLDEST: Duration = Duration::from_secs(3_600);
 /// A peer that stops in the middle of a request or does not take its reply.
 const STALLED: Duration = Duration::from_secs(30);
 
@@ -23,13 +26,19 @@ const STALLED: Duration = Duration::from_secs(30);
 pub(super) fn serve(stream: Arc<TcpStream>, shared: &Shared, close: impl FnOnce(Arc<TcpStream>)) {
     let _ = stream.set_nodelay(true);
     let _ = stream.set_write_timeout(Some(STALLED));
-    let mut connection = Connection { stream, buffer: Vec::new(), shared };
+    let Ok(tls) = shared.identity.as_ref().map(|identity| identity.session()).transpose() else {
+        return close(stream);
+    };
+    let mut connection = Connection { stream, tls, buffer: Vec::new(), born: now(), shared };
     while let Ok(End::Kept) = connection.exchange() {}
     close(connection.stream);
 }
 
 struct Connection<'a> {
     stream: Arc<TcpStream>,
+    tls: Option<Session>,
+    /// Since when it is open.
+    born: Duration,
     /// Bytes received that belong to no request yet.
     buffer: Vec<u8>,
     shared: &'a Shared,
@@ -71,14 +80,19 @@ impl Connection<'_> {
     fn exchange(&mut self) -> io::Result<End> {
         let (request, keep_alive) = match self.read_request() {
             Ok(read) => read,
-            Err(Unread::Gone) => return Ok(End::Closed),
+            Err(Unread::Gone) => {
+                self.say_goodbye();
+                return Ok(End::Closed);
+            }
             Err(Unread::Refused(status)) => {
                 let reply = errors::html(status);
                 self.write(&reply, reply.body.len(), false, true)?;
+                self.say_goodbye();
                 self.drain();
                 return Ok(End::Closed);
             }
         };
+        let keep_alive = keep_alive && now().saturating_sub(self.born) < OLDEST;
         let reply = self.shared.answer(&request);
         if !reply.delay.is_zero() && !self.shared.pause(reply.delay) {
             return Ok(End::Closed);
@@ -101,14 +115,18 @@ impl Connection<'_> {
                 return Ok(End::Closed);
             }
         }
-        Ok(if keep_alive { End::Kept } else { End::Closed })
+        if keep_alive {
+            return Ok(End::Kept);
+        }
+        self.say_goodbye();
+        Ok(End::Closed)
     }
 
     fn read_request(&mut self) -> Result<(Request, bool), Unread> {
         let head = self.read_head()?;
         let mut request = head.request;
         if head.expects_continue && self.buffer.is_empty() {
-            (&*self.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         request.body = match head.body {
             BodyLength::Known(length) if length > MOST_BODY_BYTES => return Err(Unread::Refused(413)),
@@ -139,7 +157,11 @@ impl Connection<'_> {
 
     fn receive(&mut self) -> Result<(), Unread> {
         let mut chunk = [0; 16 * 1024];
-        match (&*self.stream).read(&mut chunk)? {
+        let received = match &mut self.tls {
+            None => (&*self.stream).read(&mut chunk),
+            Some(tls) => tls.read(&self.stream, &mut chunk),
+        };
+        match received? {
             0 => Err(Unread::Gone),
             count => {
                 self.buffer.extend_from_slice(&chunk[..count]);
@@ -205,14 +227,28 @@ impl Connection<'_> {
         if with_body {
             out.extend_from_slice(&reply.body[..body_bytes.min(length)]);
         }
-        (&*self.stream).write_all(&out)
+        self.send(&out)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            None => (&*self.stream).write_all(bytes),
+            Some(tls) => tls.write_all(&self.stream, bytes),
+        }
+    }
+
+    /// An end that is meant; one that a fault rule asks for is not.
+    fn say_goodbye(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.close(&self.stream);
+        }
     }
 
     fn drip(&mut self, body: &[u8], bytes_per_second: u32) -> io::Result<()> {
         let portion = (bytes_per_second / 20).max(1);
         let pause = Duration::from_secs(1) * portion / bytes_per_second;
         for part in body.chunks(portion as usize) {
-            (&*self.stream).write_all(part)?;
+            self.send(part)?;
             if !self.shared.pause(pause) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
@@ -301,6 +337,7 @@ fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         409 => "Conflict",
         413 => "Content Too Large",
+        421 => "Misdirected Request",
         428 => "Precondition Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

@@ -1,7 +1,10 @@
 //! The thin shell: one port, a thread for each connection, the model behind a lock.
 
 mod connection;
+mod hosts;
 mod journal;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use self::journal::Journal;
+use self::{hosts::Hosts, journal::Journal, tls::Identity};
 use crate::{Model, Options, Reply, Request, sheets::errors, wire::Delivery};
 
 /// How a server is started.
@@ -26,6 +29,22 @@ pub struct ServerOptions {
     pub model: Options,
     /// Where it survives restarts; None keeps it in memory. A change is on disk before its reply leaves.
     pub data: Option<PathBuf>,
+    /// Speak TLS, with a certificate of its own. None: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Public host names that requests may name, besides addresses, names that nobody on the Internet can own, and the
+    /// name it listens on. Others are refused: a web page could have made its own name point here (DNS rebinding).
+    pub hosts: Vec<String>,
+}
+
+/// How a server gets its certificate: it makes one for `localhost`, `127.0.0.1`, `::1` and the address it listens on.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// Where the certificate for a client's list of roots is written (its `ca_file`, `SSL_CERT_FILE`, …). The key lies
+    /// beside, as `….key`, for the owner alone; while both fit they are used again. None keeps both in memory, see
+    /// [`Server::certificate`].
+    pub certificate: Option<PathBuf>,
+    /// More names and addresses that the certificate is for.
+    pub names: Vec<String>,
 }
 
 /// The emulator on a port. Dropping it stops it.
@@ -65,6 +84,15 @@ pub enum StartError {
         /// From 1.
         line: usize,
     },
+    /// The certificate could not be made, read or kept.
+    Tls {
+        /// As asked for.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// This emulator was built without TLS.
+    NoTls,
 }
 
 impl fmt::Display for StartError {
@@ -76,6 +104,9 @@ impl fmt::Display for StartError {
             Self::Damaged { path, line } => {
                 write!(f, "{} is damaged at line {line}; move it away to start afresh", path.display())
             }
+            Self::Tls { path: Some(path), .. } => write!(f, "cannot use the certificate {}", path.display()),
+            Self::Tls { path: None, .. } => f.write_str("cannot make a certificate"),
+            Self::NoTls => f.write_str("this emulator was built without TLS; build it with the feature `tls`"),
         }
     }
 }
@@ -83,8 +114,8 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Listen { source, .. } | Self::Data { source, .. } => Some(source),
-            Self::InUse { .. } | Self::Damaged { .. } => None,
+            Self::Listen { source, .. } | Self::Data { source, .. } | Self::Tls { source, .. } => Some(source),
+            Self::InUse { .. } | Self::Damaged { .. } | Self::NoTls => None,
         }
     }
 }
@@ -108,12 +139,18 @@ impl Server {
         let refused = |source| StartError::Listen { address: listen.to_owned(), source };
         let listener = TcpListener::bind(listen).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let mut model = Model::new(options.model);
+        let host = hosts::without_port(listen).trim_matches(['[', ']']);
+        let identity = options.tls.as_ref().map(|tls| Identity::open(tls, host)).transpose()?;
+        let expected = options.hosts.into_iter().chain(options.tls.into_iter().flat_map(|tls| tls.names));
+        let hosts = Hosts::new(expected.chain([host.to_owned()]));
+        let mut model = Model::new(Options { https: options.model.https || identity.is_some(), ..options.model });
         let journal = options.data.as_deref().map(|path| Journal::open(path, &mut model)).transpose()?;
         model.reseed(seed_from_os());
         model.clear_log();
         let shared = Arc::new(Shared {
             world: Mutex::new(World { model, journal }),
+            identity,
+            hosts,
             connections: Mutex::default(),
             left: Condvar::new(),
             next_connection: AtomicU64::new(0),
@@ -136,9 +173,15 @@ impl Server {
         self.address
     }
 
-    /// `http://` and the address.
+    /// `http://` or `https://`, and the address.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.shared.identity.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// What clients have to trust, as PEM. None without TLS.
+    pub fn certificate(&self) -> Option<&str> {
+        self.shared.identity.as_ref().map(Identity::certificate)
     }
 
     /// The model itself, for tests in the same process. Requests wait meanwhile.
@@ -197,6 +240,9 @@ impl Drop for Server {
 #[derive(Debug)]
 struct Shared {
     world: Mutex<World>,
+    /// With it every connection speaks TLS.
+    identity: Option<Identity>,
+    hosts: Hosts,
     connections: Mutex<BTreeMap<u64, Arc<TcpStream>>>,
     /// A connection ended.
     left: Condvar,
@@ -222,6 +268,9 @@ impl Shared {
     fn answer(&self, request: &Request) -> Reply {
         if self.stopping.load(Ordering::SeqCst) {
             return errors::plain(503);
+        }
+        if !self.hosts.allow(request.header("host")) {
+            return unexpected_host();
         }
         let (reply, ticket) = {
             let mut guard = self.world();
@@ -250,6 +299,13 @@ impl Shared {
             self.wake.wait_timeout_while(guard, time, stopping).unwrap_or_else(PoisonError::into_inner);
         outcome.timed_out()
     }
+}
+
+/// RFC 9110 section 15.5.20: this server does not answer for that name.
+fn unexpected_host() -> Reply {
+    let text = "google-emulator does not answer for this host name, because a web page could have made it point here.\n\
+                Use an address, localhost, or a name that the emulator was told to listen on.\n";
+    Reply::new(421, "text/plain; charset=UTF-8", text)
 }
 
 /// A panic in one connection must not take the others with it.

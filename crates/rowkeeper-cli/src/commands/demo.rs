@@ -33,7 +33,7 @@ pub(crate) fn run(_: &super::Context, demo: &Demo) -> Result<Exit, Failure> {
     let stop = signals()?;
     let state = Temporary::new()?;
     let model = Options { seed: emulator::seed()?, ..Options::default() };
-    let server = Server::start("127.0.0.1:0", ServerOptions { model, data: None })
+    let server = Server::start("127.0.0.1:0", ServerOptions { model, ..ServerOptions::default() })
         .map_err(|error| Failure::new(Exit::Failed, error))?;
     let config = Config::parse(CONFIG, None, state.0.clone(), Some(server.url()))
         .map_err(|error| Failure::new(Exit::Failed, error))?;

@@ -35,7 +35,7 @@ impl Google {
             log_entries: 10_000,
             ..Options::default()
         };
-        Self(Server::start("127.0.0.1:0", ServerOptions { model, data: None }).unwrap())
+        Self(Server::start("127.0.0.1:0", ServerOptions { model, ..ServerOptions::default() }).unwrap())
     }
 
     pub(crate) fn url(&self) -> String {
