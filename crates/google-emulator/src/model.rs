@@ -259,6 +259,7 @@ impl Model {
             ("POST", "/device/code" | "/o/oauth2/device/code") => oauth::device_code(sign_in, &mut at, request),
             ("POST", "/token" | "/o/oauth2/token" | "/oauth2/v4/token") => oauth::token(sign_in, &mut at, request),
             ("POST", "/revoke" | "/o/oauth2/revoke") => oauth::revoke(sign_in, &at, request),
+            ("GET" | "HEAD", "/oauth2/v3/certs") => oauth::certs(),
             ("GET" | "POST", "/v1/userinfo" | "/userinfo") => oauth::userinfo(sign_in, now, request),
             ("GET" | "POST", "/tokeninfo" | "/oauth2/v2/tokeninfo") => oauth::tokeninfo(sign_in, now, request),
             _ => pages::handle(self, request, &origin, &mut random).unwrap_or_else(|| errors::html(404)),

@@ -54,15 +54,22 @@ pub(crate) fn userinfo(sign_in: &SignIn, now: Duration, request: &Request) -> Re
     if !has("openid") {
         return errors::bad_credentials();
     }
-    let mut body = json!({ "sub": subject(&caller.account) });
+    let mut body = json!({});
+    describe(&mut body, &caller.account, &caller.scopes);
+    Reply::json(200, &body)
+}
+
+/// The claims about a person that these scopes pay for (OpenID Connect Core 1.0 section 5.4).
+pub(super) fn describe(claims: &mut Value, account: &str, scopes: &[String]) {
+    let has = |scope: &str| scopes.iter().any(|known| known.ends_with(scope));
+    claims["sub"] = subject(account).into();
     if has("userinfo.email") {
-        body["email"] = caller.account.as_str().into();
-        body["email_verified"] = true.into();
+        claims["email"] = account.into();
+        claims["email_verified"] = true.into();
     }
     if has("userinfo.profile") {
-        body["name"] = caller.account.split('@').next().into();
+        claims["name"] = account.split('@').next().into();
     }
-    Reply::json(200, &body)
 }
 
 /// Fields of the v2 method (oauth2.v2 discovery, revision 20200213). Its error body is unknown.

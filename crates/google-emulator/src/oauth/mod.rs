@@ -1,6 +1,8 @@
 //! Sign-in: clients, codes waiting for a person, grants and tokens.
 
+mod base64;
 mod device;
+mod id_token;
 mod info;
 mod token;
 
@@ -16,6 +18,7 @@ use crate::{
 };
 
 pub(crate) use device::device_code;
+pub(crate) use id_token::certs;
 pub(crate) use info::{discovery, tokeninfo, userinfo};
 pub(crate) use token::{revoke, token};
 
@@ -446,32 +449,10 @@ fn oauth_json(status: u16, body: &Value) -> Reply {
 /// RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
 fn basic_credentials(header: &str) -> Option<(String, String)> {
     let encoded = header.strip_prefix("Basic ").or_else(|| header.strip_prefix("basic "))?;
-    let text = String::from_utf8(base64(encoded.trim())?).ok()?;
+    let text = String::from_utf8(base64::decode(encoded.trim())?).ok()?;
     let (id, secret) = text.split_once(':')?;
     let plain = |part| crate::wire::decode(part, crate::wire::Plus::Space);
     Some((plain(id), plain(secret)))
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let (mut bits, mut count) = (0u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(value)) & 0xff_ffff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Code, CodeState, Moment, SignIn, oauth_error, oauth_json};
+use super::{
+    Code, CodeState, Moment, SignIn,
+    id_token::{self, Subject},
+    oauth_error, oauth_json,
+};
 use crate::{
     options::{AfterExpiry, Client, Dialect, EarlyPoll, Rotation, Standing},
     wire::{Params, Reply, Request},
@@ -90,11 +94,27 @@ fn poll(
         "access_token": access_token, "expires_in": client.access_token_lifetime, "refresh_token": refresh_token,
         "scope": scopes.join(" "), "token_type": "Bearer",
     });
+    add_id_token(&mut body, at, &client, &account, &scopes);
     if let Some(ends) = sign_in.grants.get(&grant).and_then(|grant| grant.ends) {
         // 604799 in every capture: the second it took.
         body["refresh_token_expires_in"] = (ends - at.now).as_secs().saturating_sub(1).into();
     }
     Ok(oauth_json(200, &body))
+}
+
+fn add_id_token(body: &mut Value, at: &Moment<'_>, client: &Client, account: &str, scopes: &[String]) {
+    let token = id_token::issue(&Subject {
+        issuer: at.origin,
+        client_id: &client.client_id,
+        account,
+        scopes,
+        access_token: body["access_token"].as_str().unwrap_or_default(),
+        now: at.now,
+        lifetime: Duration::from_secs(client.access_token_lifetime),
+    });
+    if let Some(token) = token {
+        body["id_token"] = token.into();
+    }
 }
 
 fn normalised(code: &Code) -> String {
@@ -202,6 +222,8 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
         "access_token": access_token, "expires_in": client.access_token_lifetime, "scope": scopes.join(" "),
         "token_type": "Bearer",
     });
+    // unknown to us: whether Google's refresh brings one; OpenID Connect Core 1.0 section 12.2 allows it.
+    add_id_token(&mut body, at, &client, &grant.account, &scopes);
     if client.rotation != Rotation::Never {
         if let Some(old) = sign_in.refresh.get_mut(old_token) {
             old.retired.get_or_insert(at.now);
