@@ -21,6 +21,7 @@ cargo xtask COMMAND
   drivers    the examples of device-grant, run with the emulator
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
+  adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   pictures   make the pictures of the README again
   world [N]  the simulated world over N seeds (default 100000), release build";
 
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "test" => test(),
         "pictures" => pictures(),
+        "adapters" => adapters(),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),
         "help" | "" => {
             println!("{HELP}");
@@ -119,6 +121,13 @@ fn world(seeds: &str) -> Step {
         &["test", "--release", "--locked", "--package", "rowkeeper", "--test", "world", "--", "--nocapture"],
         &[("WORLD_SEEDS", seeds)],
     )
+}
+
+fn adapters() -> Step {
+    let manifest =
+        ["--manifest-path", "adapters/google-apis/Cargo.toml", "--target-dir", "target/adapters", "--locked"];
+    cargo(&[&["test"], &manifest[..]].concat(), &[])?;
+    cargo(&[&["run", "--example", "sheets"], &manifest[..]].concat(), &[])
 }
 
 fn pictures() -> Step {
