@@ -22,11 +22,11 @@ pub(crate) fn unix_seconds(date: &str) -> Option<i64> {
 /// How long to wait, from `Retry-After` in seconds, or as a date next to the server's own `Date`.
 pub(crate) fn retry_after(value: Option<&str>, date: Option<&str>) -> Option<Duration> {
     let value = value?.trim();
-    if let Some(seconds) = number(value, 0, i64::MAX) {
-        return u64::try_from(seconds).ok().map(Duration::from_secs).map(|wait| wait.min(crate::body::LONGEST));
-    }
-    let wait = unix_seconds(value)?.checked_sub(unix_seconds(date?)?)?;
-    u64::try_from(wait).ok().map(Duration::from_secs)
+    let seconds = match number(value, 0, i64::MAX) {
+        Some(seconds) => seconds,
+        None => unix_seconds(value)?.checked_sub(unix_seconds(date?)?)?,
+    };
+    u64::try_from(seconds).ok().map(|seconds| Duration::from_secs(seconds).min(crate::body::LONGEST))
 }
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

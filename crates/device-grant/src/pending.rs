@@ -219,8 +219,9 @@ impl Pending {
     }
 }
 
+/// Cut to what is read back: a bent seal may hold the longest wait there is, and a wait is added to.
 fn ms(duration: Duration) -> String {
-    duration.as_millis().to_string()
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).to_string()
 }
 
 fn duration(members: &Members, name: &str) -> Option<Duration> {

@@ -308,6 +308,21 @@ fn refreshing_comes_before_the_end_and_not_in_step() {
 }
 
 #[test]
+fn no_retry_after_is_longer_than_ten_years_in_either_form() {
+    let (client, token, scopes) = (client(), RefreshToken::parse("rt".into()).unwrap(), Scopes::none());
+    for (retry_after, date) in
+        [("99999999999", None), ("Fri, 31 Dec 9999 23:59:59 GMT", Some("Thu, 01 Jan 1970 00:00:00 GMT"))]
+    {
+        let answer = Answer { retry_after: Some(retry_after), date, ..Answer::bare(503, b"") };
+        let refresh = Refresh::new(&client, &token, &scopes, History::Clear);
+        match refresh.outcome(Reply::Answer(answer), at(0.0)) {
+            Refreshed::Later { retry_after: Some(wait), .. } => assert_eq!(wait, secs(10 * 366 * 86_400)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_retry_waits_longer_each_time_and_never_forgets_retry_after() {
     let mut backoff = Backoff::new(secs(2), secs(60));
     let waits: Vec<_> = (0..7).map(|_| backoff.next(None, u32::MAX).as_secs()).collect();

@@ -242,6 +242,19 @@ fn a_damaged_grant_is_noticed_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_seal_with_the_longest_times_is_sealed_so_that_it_is_read_back() {
+    let client = client();
+    let device = Device::with_code(&client);
+    let mut json: serde_json::Value = serde_json::from_slice(&seal(&device, &device.stamp())).unwrap();
+    for member in ["expires_in_ms", "remaining_ms", "next_poll_in_ms", "interval_ms"] {
+        json[member] = u64::MAX.to_string().into();
+    }
+    let now = device.stamp();
+    let resumed = resume(&client, json.to_string().as_bytes(), &now);
+    assert!(Pending::unseal(&seal(&resumed, &now)).is_ok());
+}
+
+#[test]
 fn setting_the_wall_clock_back_a_year_changes_no_poll() {
     let client = client();
     let mut device = Device::with_code(&client);
