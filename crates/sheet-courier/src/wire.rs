@@ -205,7 +205,8 @@ pub(crate) struct GridProperties {
 }
 
 pub(crate) fn parse_spreadsheet(body: &[u8]) -> Option<Spreadsheet> {
-    parse::<Spreadsheet>(body).filter(|sheet| !sheet.spreadsheet_id.is_empty())
+    let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
+    parse::<Spreadsheet>(body).filter(|sheet| is_id(&sheet.spreadsheet_id))
 }
 
 /// `values.batchGet` of header rows: the texts of each, in the order asked for.
@@ -267,9 +268,17 @@ pub(crate) fn parse_error(body: &[u8]) -> Option<ApiError> {
     Some(ApiError { status: string("status"), message: printable(&string("message")), reasons, retry_delay_s })
 }
 
-/// A server's words are shown to people: no control characters, and not a page of them.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
+/// A server's words are shown to people: nothing that acts on a terminal, turns the reading direction or cannot be seen,
+/// and not a page of them.
+pub(crate) fn printable(text: &str) -> String {
+    let is_unsafe = |c: char| {
+        c.is_control()
+            || matches!(c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).take(500).collect()
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
@@ -320,6 +329,16 @@ mod tests {
         assert_eq!(parse_search(b"{}"), Some(Vec::new()));
         for other in [&b"[]"[..], b"null", b"{\"error\":{}}", b"<html>", b"", b"{\"spreadsheetId\":\"x\"}"] {
             assert_eq!(parse_search(other), None);
+        }
+    }
+
+    #[test]
+    fn nothing_acts_on_a_terminal_or_hides() {
+        let error = parse_error(r#"{"error":{"message":"no\u001b[2J\u202eyes\u200b"}}"#.as_bytes()).unwrap();
+        assert_eq!(error.message, "no [2J yes ");
+        assert_eq!(printable(&"x".repeat(501)).len(), 500);
+        for id in ["", "a b", "a\\u001b", "\\u00e4"] {
+            assert_eq!(parse_spreadsheet(alloc::format!(r#"{{"spreadsheetId":"{id}"}}"#).as_bytes()), None, "{id}");
         }
     }
 

@@ -109,8 +109,10 @@ impl Courier {
             }
             Asked::Create => match wire::parse_spreadsheet(body) {
                 Some(created) => {
-                    let title = created.properties.map_or_else(|| self.options.title.clone(), |titled| titled.title);
-                    let sheet = SheetRef { id: created.spreadsheet_id, url: created.spreadsheet_url, title };
+                    let theirs = created.properties.map(|titled| wire::printable(&titled.title));
+                    let title = theirs.unwrap_or_else(|| self.options.title.clone());
+                    let url = wire::printable(&created.spreadsheet_url);
+                    let sheet = SheetRef { id: created.spreadsheet_id, url, title };
                     self.due = Some(Transition::SheetCreated(sheet));
                 }
                 None => return false,
