@@ -103,8 +103,7 @@ pub(crate) struct Emulator {
     /// Google's write quota for one person
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub writes_per_minute: u32,
-    /// Speak https with a certificate of its own, written to FILE for a client's ca_file or SSL_CERT_FILE;
-    /// default: beside --data, else in a temporary folder
+    /// Speak https; FILE (else one beside --data) gets the certificate to trust
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub tls: Option<Option<PathBuf>>,
 }
@@ -196,7 +195,7 @@ pub(crate) enum QueueCommand {
     },
     /// Send records again that were set aside
     Retry(Picked),
-    /// Forget records for good; one that is being sent is dropped only if it is not in the sheet already
+    /// Forget records for good, also one under way if it turns out not to be in the sheet
     Drop(Picked),
     /// Write the queue to stdout, in a form that `record --stdin` reads
     Export {
