@@ -269,3 +269,24 @@ fn declared_columns_decide_how_values_are_read() {
     let header = google.model(|model| model.rows(&id, "visits")).unwrap()[0].iter().map(text).collect::<Vec<_>>();
     assert_eq!(&header[header.len() - 4..], ["badge", "hours", "left", "more"]);
 }
+
+#[test]
+fn an_exported_queue_can_be_recorded_again() {
+    let device = Device::alone();
+    let kept = device.record(&["--at", "2026-11-22T18:30:00+01:00", "n=1.5", "ok=true", "text==1+1", "badge=007"]);
+    let gone = device.record(&["n=2"]);
+    device.run(&["queue", "drop"]).exits(2);
+    device.run(&["queue", "drop", &gone]).exits(0);
+    assert_eq!(device.run(&["queue", "list", "--json"]).exits(0).json().as_array().unwrap().len(), 1);
+    assert!(device.run(&["queue", "show", &kept]).exits(0).out.contains("=1+1"));
+    for format in ["jsonl", "csv"] {
+        let exported = device.run(&["queue", "export", format]).exits(0).out;
+        let other = Device::alone();
+        other.feed(&["record", "--stdin", format], exported).exits(0);
+        let fields = |device: &Device| {
+            let listed = device.run(&["queue", "list", "--json"]).exits(0).json();
+            (listed[0]["record"].clone(), listed[0]["recorded"].clone())
+        };
+        assert_eq!(fields(&other), fields(&device), "{format}");
+    }
+}
