@@ -103,7 +103,7 @@ pub(crate) struct Emulator {
     /// Google's write quota for one person
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub writes_per_minute: u32,
-    /// Speak https; the certificate to trust goes to FILE, else beside --data
+    /// Speak https; its certificate goes to FILE, else beside --data
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub tls: Option<Option<PathBuf>>,
 }
