@@ -68,6 +68,17 @@ impl Rowkeeper {
 
     /// Signs in; `owner` gets the address and the code.
     pub(crate) fn sign_in(&self, owner: impl FnOnce(&str, &str) -> Outcome) -> Outcome<Ended> {
+        let (mut running, uri, code) = self.show_code()?;
+        owner(&uri, &code)?;
+        ended(&mut running)
+    }
+
+    /// Begins to sign in and is killed while the code is shown, which is returned.
+    pub(crate) fn sign_in_killed(&self) -> Outcome<String> {
+        self.show_code().map(|(_, _, code)| code)
+    }
+
+    fn show_code(&self) -> Outcome<(Running, String, String)> {
         let mut running = self.start(&["--json", "sign-in"])?;
         let event: Value = running.wait_for_output(PATIENCE, |out| {
             let line = out.lines().next().filter(|_| out.contains('\n'))?;
@@ -75,8 +86,7 @@ impl Rowkeeper {
         })?;
         ensure!(event["event"] == "code", "the first event is no code: {event}");
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-        owner(&text("verification_uri"), &text("user_code"))?;
-        ended(&mut running)
+        Ok((running, text("verification_uri"), text("user_code")))
     }
 
     /// Everything below the state directory, as text, to look for secrets and their absence.

@@ -4,9 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use device_grant::{
-    Answer, Ask, Client, Discovery, DiscoveryStep, History, IssuerCheck, Lost, Metadata, Mono, Pending, Prompt,
-    Refresh, RefreshToken, Refreshed, Reply, Request, Revoke, Revoked, Scopes, SignIn, SignInError, Stamp, Step,
-    Tokens,
+    AccessToken, Answer, Ask, Client, Discovery, DiscoveryStep, History, IssuerCheck, Lost, Metadata, Mono, Pending,
+    Prompt, Refresh, RefreshToken, Refreshed, Reply, Request, Revoke, Revoked, Scopes, SignIn, SignInError, Stamp,
+    Step, Tokens,
 };
 use serde_json::Value;
 use ureq::{Agent, http};
@@ -73,6 +73,12 @@ impl Device {
 
     pub(crate) fn revoke(&mut self, token: &RefreshToken) -> Outcome<Revoked> {
         let revoke = Revoke::refresh_token(&self.client, token).ok_or("there is no revocation endpoint")?;
+        Ok(self.wire.exchange(&revoke.request(), |reply, _| revoke.outcome(reply)))
+    }
+
+    /// Revokes an access token alone.
+    pub(crate) fn revoke_access(&mut self, token: &AccessToken) -> Outcome<Revoked> {
+        let revoke = Revoke::access_token(&self.client, token).ok_or("there is no revocation endpoint")?;
         Ok(self.wire.exchange(&revoke.request(), |reply, _| revoke.outcome(reply)))
     }
 }

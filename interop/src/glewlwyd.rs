@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use device_grant::{
-    Ask, Client, ClientAuth, ClientSecret, DeadReason, Prompt, Provider, RefreshToken, Refreshed, Revoked, Scopes,
-    SignInError, Tokens,
+    AccessToken, Ask, Client, ClientAuth, ClientSecret, DeadReason, Prompt, Provider, RefreshToken, Refreshed, Revoked,
+    Scopes, SignInError, Tokens,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ const CASES: &[Case<Server>] = &[
     ("revoked", revoked),
     ("a public client, which may not revoke here", public),
     ("the command: sign-in, token, call, sign-out", command),
+    ("the command: a token that the provider withdrew early is replaced during a call", command_renews),
     ("the command: a cloned card ends both sign-ins, and says so", cloned),
 ];
 
@@ -344,6 +345,18 @@ fn command(server: &Server) -> Outcome {
     ensure!(answer.contains("\"sub\""), "{answer}");
     rowkeeper.run(&["sign-out"])?.done()?;
     rowkeeper.run(&["token"])?.with(3, "not signed in")
+}
+
+fn command_renews(server: &Server) -> Outcome {
+    let rowkeeper = Rowkeeper::new(&configuration(server, "none"), Some(SECRET))?;
+    rowkeeper.sign_in(|_, code| server.approve("box", "openid rows", code))?.done()?;
+    let first = rowkeeper.run(&["token"])?.done()?;
+    let outcome = server.discovered()?.revoke_access(&AccessToken::parse(first.trim().into())?)?;
+    ensure!(matches!(outcome, Revoked::Done), "the access token was not withdrawn: {outcome:?}");
+    let answer = rowkeeper.run(&["call", "GET", &format!("{}/userinfo", server.issuer("glwd"))])?.done()?;
+    ensure!(answer.contains("\"sub\""), "{answer}");
+    ensure!(rowkeeper.run(&["token"])?.done()? != first, "the token was not replaced");
+    Ok(())
 }
 
 fn cloned(server: &Server) -> Outcome {

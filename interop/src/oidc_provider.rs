@@ -35,6 +35,10 @@ const CASES: &[Case<Server>] = &[
     ("revoked", revoked),
     ("the command: sign-in, token, call, sign-out", command),
     ("the command: denied, and signed in afterwards", command_denied),
+    ("the command: expired", command_expired),
+    ("the command: killed while it waits, goes on with the same code", command_killed),
+    ("the command: access that was withdrawn at the provider is noticed by a call", command_withdrawn),
+    ("the command: a cloned card ends both sign-ins, and says so", command_cloned),
 ];
 
 pub(crate) fn run() -> Outcome {
@@ -302,4 +306,39 @@ fn command_denied(server: &Server) -> Outcome {
     };
     rowkeeper.sign_in(deny)?.with(3, "\"event\":\"denied\"")?;
     rowkeeper.sign_in(|_, code| server.approve(code))?.done().map(drop)
+}
+
+fn command_expired(server: &Server) -> Outcome {
+    let rowkeeper = Rowkeeper::new(&configuration(server, "hasty-box", "none"), None)?;
+    rowkeeper.sign_in(|_, _| Ok(()))?.with(3, "\"event\":\"expired\"")
+}
+
+fn command_killed(server: &Server) -> Outcome {
+    let rowkeeper = Rowkeeper::new(&configuration(server, "public-box", "none"), None)?;
+    let before = rowkeeper.sign_in_killed()?;
+    let owner = |_: &str, code: &str| {
+        ensure!(code == before, "another code: {before} before, {code} after");
+        server.approve(code)
+    };
+    rowkeeper.sign_in(owner)?.done().map(drop)
+}
+
+fn command_withdrawn(server: &Server) -> Outcome {
+    let rowkeeper = Rowkeeper::new(&configuration(server, "public-box", "none"), None)?;
+    rowkeeper.sign_in(|_, code| server.approve(code))?.done()?;
+    let token = AccessToken::parse(rowkeeper.run(&["token"])?.done()?.trim().into())?;
+    // Here the other tokens of the grant go with it.
+    let outcome = server.device("public-box", ClientAuth::None)?.revoke_access(&token)?;
+    ensure!(matches!(outcome, Revoked::Done), "the access token was not withdrawn: {outcome:?}");
+    rowkeeper.run(&["call", "GET", &format!("{}/me", server.issuer)])?.with(3, "sign in again")
+}
+
+fn command_cloned(server: &Server) -> Outcome {
+    let original = Rowkeeper::new(&configuration(server, "public-box", "none"), None)?;
+    original.sign_in(|_, code| server.approve(code))?.done()?;
+    let copy = original.cloned()?;
+    original.run(&["token", "--min-validity", "2h"])?.done()?;
+    copy.run(&["token", "--min-validity", "2h"])?.with(3, "sign in again")?;
+    original.run(&["token", "--min-validity", "2h"])?.with(3, "sign in again")?;
+    original.sign_in(|_, code| server.approve(code))?.done().map(drop)
 }
