@@ -1,6 +1,6 @@
 //! `grant.json`: the sign-in, kept through power cuts, shared by every program on the device.
 //!
-//! Readers need no lock: the file is replaced whole ([`crate::durable`]). Whoever changes it holds `grant.lock` from
+//! Readers need no lock: the file is replaced whole (`durable.rs`). Whoever changes it holds `grant.lock` from
 //! reading to writing, over threads and processes, so that one refresh or poll happens at a time and a rotated token is
 //! never overwritten by an older one.
 //!

@@ -1,6 +1,8 @@
 //! The session over its whole life, against the emulated Google in process and a clock that nobody waits for; the grant
 //! store killed at every system call; the HTTP client over real sockets.
 
+#![expect(clippy::unwrap_used, reason = "tests may unwrap, and so may what they are written with")]
+
 mod board;
 mod calls;
 mod clocks;
