@@ -1,4 +1,4 @@
-//! Google's device sign-in, consent pages, token endpoint and Sheets v4 on one local port.
+//! Google's device sign-in, consent pages, token endpoint, Sheets v4 and what is needed of Drive v3 on one local port.
 //!
 //! The whole emulated world is a value, [`Model`]: `handle(now, request) -> reply`, deterministic from a seed and
 //! without sockets, files or clocks. A [`Server`] puts it on a port; a simulation calls it directly and treats
@@ -25,7 +25,9 @@
 //! | `/.well-known/openid-configuration` | discovery |
 //! | `/device/code`, `/token`, `/revoke`, `/v1/userinfo`, `/tokeninfo` | sign-in, as form or JSON; older names too |
 //! | `/device` | the page where a person enters a code |
+//! | `/oauth2/v3/certs` | the keys of the signed `id_token`s |
 //! | `/v4/spreadsheets…` | Sheets v4 |
+//! | `/drive/v3/files…`, `/drive/v3/about` | Drive v3, for spreadsheets |
 //! | `/spreadsheets/d/{id}` | a viewer that refreshes itself |
 //! | `/` | an index for people |
 //! | `/_emulator/…` | control, below; never faulted, never logged |
@@ -69,13 +71,15 @@
 //!
 //! # What is not here
 //!
-//! Formulas are kept and shown, not evaluated. Signed `id_token`s, Drive, charts, pivot and other tables, comments
-//! and data sources are not emulated: their requests are answered with 501 `UNIMPLEMENTED`, which Google never sends.
-//! Ranges of kept objects (protected and named ranges, filters, conditional formats) do not follow inserted rows.
+//! Formulas are kept and shown, not evaluated. Of Drive there are spreadsheets and no other files, folders, permissions
+//! or uploads. Charts, pivot and other tables, comments and data sources are not emulated. What is missing is answered
+//! with 501, which Google never sends, and named in `docs/emulator.md`. Ranges of kept objects (protected and named
+//! ranges, filters, conditional formats) do not follow inserted rows.
 //! The emulator knows none of our other crates: a misreading of Google's documents must be made twice to stay hidden.
 
 mod calendar;
 mod control;
+mod drive;
 mod faults;
 mod log;
 mod model;

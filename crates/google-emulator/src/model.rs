@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     calendar::http_date,
-    control,
+    control, drive,
     faults::{Action, Faults, When},
     log::{Log, LogEntry},
     oauth::{self, DecideError, Moment, PendingCode, SignIn},
@@ -247,6 +247,9 @@ impl Model {
         let path = request.path();
         if path.starts_with(CONTROL) {
             return control::handle(self, request, &origin);
+        }
+        if path.starts_with("/drive/v3/") || path.starts_with("/upload/drive/v3/") {
+            return drive::handle(self, request, &origin, &mut random);
         }
         if path.starts_with("/v4/") {
             return sheets::handle(self, request, &origin, &mut random);

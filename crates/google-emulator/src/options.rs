@@ -28,6 +28,9 @@ pub struct Options {
     /// What a delete or update of developer metadata does when nothing matches; Google's answer is unknown
     /// (docs/google.md 4.4).
     pub no_match: NoMatch,
+    /// Drive's `files.create` takes a generated id for a spreadsheet; whether Google does is unknown (docs/google.md
+    /// 3.2). Off: 400.
+    pub generated_ids: bool,
     /// Issue `https` addresses in discovery and in the verification address.
     pub https: bool,
     /// Entries kept in the request log; 0 for none, which is a little faster.
@@ -46,6 +49,7 @@ impl Default for Options {
             clients: Vec::new(),
             drive_appdata: false,
             no_match: NoMatch::EmptyReply,
+            generated_ids: false,
             https: false,
             log_entries: 1_000,
             pending_codes: 10_000,
@@ -84,6 +88,8 @@ pub struct Client {
     pub testing: bool,
     /// The Sheets API is enabled in the project.
     pub sheets_api_enabled: bool,
+    /// The Drive API is enabled in the project.
+    pub drive_api_enabled: bool,
     /// A missing secret is refused with `client_secret is missing.`; for TV clients unknown (docs/google.md 1.4).
     pub secret_required: bool,
     /// Seconds until a user code dies; Google: 1800.
@@ -122,6 +128,7 @@ impl Default for Client {
             standing: Standing::Good,
             testing: false,
             sheets_api_enabled: true,
+            drive_api_enabled: true,
             secret_required: true,
             code_lifetime: 1_800,
             interval: 5,

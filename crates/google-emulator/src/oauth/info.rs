@@ -39,7 +39,7 @@ pub(crate) fn discovery(origin: &str) -> Reply {
 }
 
 /// A stable number of 21 digits for an account, as Google's `sub` is one.
-fn subject(account: &str) -> String {
+pub(crate) fn subject(account: &str) -> String {
     let hash = account
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));

@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) use device::device_code;
 pub(crate) use id_token::certs;
-pub(crate) use info::{discovery, tokeninfo, userinfo};
+pub(crate) use info::{discovery, subject, tokeninfo, userinfo};
 pub(crate) use token::{revoke, token};
 
 /// What every endpoint needs to know about the moment it is called in.
@@ -109,6 +109,7 @@ pub(crate) struct Caller {
     pub(crate) scopes: Vec<String>,
     pub(crate) expires: Duration,
     pub(crate) sheets_api_enabled: bool,
+    pub(crate) drive_api_enabled: bool,
 }
 
 /// A code that a person may decide about, for pages and tests.
@@ -420,6 +421,7 @@ impl SignIn {
             scopes: access.scopes.clone(),
             expires: access.expires,
             sheets_api_enabled: client.is_none_or(|client| client.sheets_api_enabled),
+            drive_api_enabled: client.is_none_or(|client| client.drive_api_enabled),
         })
     }
 }

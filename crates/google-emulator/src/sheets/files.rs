@@ -12,7 +12,7 @@ use super::{
     ranges::{Area, Dimension},
     spreadsheet::Spreadsheet,
 };
-use crate::{Model, oauth::Caller};
+use crate::{Model, drive::Card, oauth::Caller};
 
 /// Every file of every account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub(crate) struct File {
     /// The owner took writing away from the app.
     read_only: bool,
     pub(crate) modified: Duration,
+    /// What Drive knows about it. A data file of before Drive was emulated has none.
+    #[serde(default)]
+    pub(crate) card: Card,
     /// Counts changes, for the viewer.
     pub(crate) version: u64,
 }
@@ -44,8 +47,25 @@ pub(crate) enum Access {
 impl File {
     pub(crate) fn replace(&mut self, book: Spreadsheet, now: Duration) {
         self.book = Arc::new(book);
+        self.touch(now);
+    }
+
+    /// Something changed.
+    pub(crate) fn touch(&mut self, now: Duration) {
         self.modified = now;
         self.version += 1;
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    fn is_seen_by(&self, caller: &Caller) -> bool {
+        // Wider scopes than `drive.file` cannot come from the device flow, but from other grants.
+        let sees_all = caller.scopes.iter().any(|scope| {
+            scope.ends_with("/auth/drive") || scope.contains("/auth/spreadsheets") || scope.ends_with("/drive.readonly")
+        });
+        self.owner == caller.account && (sees_all || self.project_number == caller.project_number)
     }
 }
 
@@ -58,6 +78,7 @@ impl Files {
             project_number: caller.project_number.clone(),
             read_only: false,
             modified: now,
+            card: Card::new(now),
             version: 1,
             book: Arc::new(book),
         };
@@ -66,13 +87,7 @@ impl Files {
 
     /// What the app did not make is not there (docs/google.md 3.3).
     pub(crate) fn open(&mut self, id: &str, caller: &Caller, access: Access) -> Result<&mut File, Refusal> {
-        // Wider scopes than `drive.file` cannot come from the device flow, but from other grants.
-        let sees_all = caller.scopes.iter().any(|scope| {
-            scope.ends_with("/auth/drive") || scope.contains("/auth/spreadsheets") || scope.ends_with("/drive.readonly")
-        });
-        let is_theirs = |file: &&mut File| {
-            file.owner == caller.account && (sees_all || file.project_number == caller.project_number)
-        };
+        let is_theirs = |file: &&mut File| file.is_seen_by(caller);
         let file = self.files.get_mut(id).filter(is_theirs).ok_or_else(Refusal::not_found)?;
         match access {
             Access::Write if file.read_only => Err(Refusal::no_permission()),
@@ -82,6 +97,14 @@ impl Files {
 
     pub(crate) fn get(&self, id: &str) -> Option<&File> {
         self.files.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut File> {
+        self.files.get_mut(id)
+    }
+
+    pub(crate) fn seen_by<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a File> {
+        self.all().into_iter().filter(|file| file.is_seen_by(caller))
     }
 
     pub(crate) fn delete(&mut self, id: &str) -> bool {
@@ -165,6 +188,18 @@ impl Model {
     /// Deletes a spreadsheet for ever. False if there is none.
     pub fn delete_spreadsheet(&mut self, spreadsheet: &str) -> bool {
         self.state.files.delete(spreadsheet)
+    }
+
+    /// The owner moves a spreadsheet to the bin, or back. Sheets goes on serving it (docs/google.md 3.3).
+    ///
+    /// # Errors
+    /// There is no such spreadsheet.
+    pub fn set_trashed(&mut self, spreadsheet: &str, trashed: bool) -> Result<(), EditError> {
+        let now = self.now;
+        let file = self.state.files.files.get_mut(spreadsheet).ok_or(EditError::NoSpreadsheet)?;
+        file.card.trashed = trashed;
+        file.touch(now);
+        Ok(())
     }
 
     /// The owner takes writing away from the app, or gives it back.

@@ -11,7 +11,7 @@ mod entry;
 pub(crate) mod errors;
 mod files;
 mod grid;
-mod mask;
+pub(crate) mod mask;
 mod metadata;
 mod method;
 mod moves;
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 pub use cell::CellValue;
 pub use files::EditError;
-pub(crate) use files::{Access, Files};
+pub(crate) use files::{Access, File, Files};
 
 use self::{
     batch::Batch,

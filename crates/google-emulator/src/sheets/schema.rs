@@ -27,7 +27,9 @@ fn messages() -> &'static HashMap<&'static str, Message> {
     MESSAGES.get_or_init(|| {
         let mut messages: HashMap<&'static str, Message> = HashMap::new();
         let mut current = "";
-        for line in include_str!("schema.v4.txt").lines().filter(|line| !line.starts_with('#')) {
+        // No message of one has the name of a message of the other.
+        let lines = include_str!("schema.v4.txt").lines().chain(include_str!("schema.drive.v3.txt").lines());
+        for line in lines.filter(|line| !line.starts_with('#')) {
             match line.strip_prefix(' ').and_then(|member| member.split_once(' ')) {
                 Some((name, kind)) => drop(messages.entry(current).or_default().insert(name, Type::parse(kind))),
                 None => {
