@@ -71,6 +71,13 @@ impl Device {
         self.wire.exchange(&refresh.request(), |reply, _| refresh.outcome(reply, asked_at))
     }
 
+    /// A refresh that asks for `fewer` scopes than the grant has.
+    pub(crate) fn refresh_narrowed(&mut self, token: &RefreshToken, granted: &Scopes, fewer: &Scopes) -> Refreshed {
+        let refresh = Refresh::new(&self.client, token, granted, History::Clear).narrowed_to(fewer);
+        let asked_at = self.wire.now();
+        self.wire.exchange(&refresh.request(), |reply, _| refresh.outcome(reply, asked_at))
+    }
+
     pub(crate) fn revoke(&mut self, token: &RefreshToken) -> Outcome<Revoked> {
         let revoke = Revoke::refresh_token(&self.client, token).ok_or("there is no revocation endpoint")?;
         Ok(self.wire.exchange(&revoke.request(), |reply, _| revoke.outcome(reply)))

@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use device_grant::{
-    AccessToken, Ask, Client, ClientAuth, ClientSecret, DeadReason, Dialect, Metadata, Provider, RefreshToken,
-    Refreshed, RepeatScope, Revoked, Scopes, SignInError, Tokens,
+    AccessToken, Ask, Client, ClientAuth, ClientSecret, DeadReason, Metadata, Provider, RefreshToken, Refreshed,
+    Revoked, Scopes, SignInError, Tokens,
 };
 use tempfile::TempDir;
 
@@ -66,12 +66,8 @@ impl Server {
         Wire::new().discover(&self.issuer)
     }
 
-    fn provider(&self, dialect: Dialect) -> Outcome<Provider> {
-        Ok(Provider { endpoints: self.metadata()?.endpoints, dialect })
-    }
-
     fn device(&self, id: &str, auth: ClientAuth) -> Outcome<Device> {
-        Ok(Device::new(Client::new(self.provider(Dialect::RFC)?, id, auth)?))
+        Ok(Device::new(Client::new(Provider::rfc(self.metadata()?.endpoints), id, auth)?))
     }
 
     /// The person at the phone, up to the page that asks whether the code is the device's.
@@ -226,20 +222,20 @@ fn replayed(server: &Server) -> Outcome {
 }
 
 fn narrowed(server: &Server) -> Outcome {
-    let repeating = Dialect { repeat_scope: RepeatScope::Refresh, ..Dialect::RFC };
-    let mut device = Device::new(Client::new(server.provider(repeating)?, "public-box", ClientAuth::None)?);
+    let mut device = server.device("public-box", ClientAuth::None)?;
     let tokens = server.signed_in(&mut device)?;
-    let fewer = Scopes::parse(["openid", "rows"])?;
-    let narrow = renewed(device.refresh(refresh_token(&tokens)?, &fewer))?;
+    let (granted, fewer) = (&tokens.scopes, Scopes::parse(["openid", "rows"])?);
+    let narrow = renewed(device.refresh_narrowed(refresh_token(&tokens)?, granted, &fewer))?;
     ensure!(narrow.scopes == fewer && narrow.missing_scopes.is_empty(), "{} of {fewer}", narrow.scopes);
-    // The grant stays what was approved: the next refresh may have all of it again, but nothing beyond.
-    let whole = renewed(device.refresh(refresh_token(&narrow)?, &tokens.scopes))?;
+    // The grant stays what was approved: the next refresh has all of it again. Nothing beyond it can be had.
+    let whole = renewed(device.refresh(refresh_token(&narrow)?, granted))?;
     ensure!(whole.missing_scopes.is_empty(), "missing scopes: {}", whole.missing_scopes);
-    match device.refresh(refresh_token(&whole)?, &Scopes::parse(["openid", "more"])?) {
+    let more = Scopes::parse(["openid", "more"])?;
+    match device.refresh_narrowed(refresh_token(&whole)?, granted, &more) {
         Refreshed::Misconfigured(error) => ensure!(error.code.as_str() == "invalid_scope", "{error}"),
         other => return Err(format!("asked for more than was approved: {other:?}").into()),
     }
-    renewed(device.refresh(refresh_token(&whole)?, &tokens.scopes)).map(drop)
+    renewed(device.refresh(refresh_token(&whole)?, granted)).map(drop)
 }
 
 fn wrong_secret(server: &Server) -> Outcome {

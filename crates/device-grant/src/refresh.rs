@@ -28,6 +28,8 @@ pub struct Refresh<'a> {
     client: &'a Client,
     token: &'a RefreshToken,
     scopes: &'a Scopes,
+    /// Whether the scopes are sent along, whatever the dialect says.
+    narrowed: bool,
     history: History,
 }
 
@@ -89,16 +91,26 @@ pub enum DeadReason {
 impl<'a> Refresh<'a> {
     /// Prepares one. `scopes` are those of the grant: most providers are not sent them, but they tell what is missing.
     pub fn new(client: &'a Client, token: &'a RefreshToken, scopes: &'a Scopes, history: History) -> Self {
-        Self { client, token, scopes, history }
+        Self { client, token, scopes, narrowed: false, history }
     }
 
-    /// What to send, once. No scope, unless the dialect wants it: the answer to a narrower one may narrow the grant.
+    /// Asks for an access token with `scopes` only, fewer than were granted (RFC 6749 section 6).
+    ///
+    /// The grant need not be any narrower afterwards, but with some providers it is: keep the scopes of the grant as
+    /// they were, and look at [`Tokens::missing_scopes`] of the next refresh.
+    #[must_use]
+    pub fn narrowed_to(self, scopes: &'a Scopes) -> Self {
+        Self { scopes, narrowed: true, ..self }
+    }
+
+    /// What to send, once. No scope, unless fewer are asked for or the dialect wants it: "the same as before" is what a
+    /// missing one means.
     pub fn request(&self) -> Request {
         let provider = self.client.provider();
         let mut params = Params::new();
         params.add("grant_type", "refresh_token");
         params.add("refresh_token", self.token.expose());
-        if provider.dialect.repeat_scope == RepeatScope::Refresh {
+        if self.narrowed || provider.dialect.repeat_scope == RepeatScope::Refresh {
             params.add(provider.dialect.scope_param, self.scopes.join(provider.dialect.scope_separator));
         }
         wire::post(self.client, provider.endpoints.token(), Auth::Full, params, &[])

@@ -54,6 +54,16 @@ fn a_refresh_names_no_scope_unless_the_dialect_wants_it() {
 }
 
 #[test]
+fn fewer_scopes_are_named_and_none_of_them_is_missing() {
+    let (client, token, granted, fewer) = (client(), token(), scopes("a b"), scopes("b"));
+    let refresh = Refresh::new(&client, &token, &granted, History::Clear).narrowed_to(&fewer);
+    assert_eq!(parameter(&refresh.request(), "scope").as_deref(), Some("b"));
+    let said = r#"{"access_token":"at","token_type":"bearer","scope":"b"}"#;
+    let Refreshed::Renewed(tokens) = refresh.outcome(answer(200, said), at(100.0)) else { panic!("not renewed") };
+    assert_eq!((tokens.scopes, tokens.missing_scopes), (fewer, Scopes::none()));
+}
+
+#[test]
 fn a_new_refresh_token_replaces_the_old_and_none_keeps_it() {
     let rotated = renewed(r#"{"access_token":"at","token_type":"bearer","refresh_token":"rt-2"}"#);
     assert_eq!(rotated.refresh.unwrap().expose(), "rt-2");
