@@ -133,7 +133,7 @@ impl Device {
     /// It is there and cannot be used.
     pub fn peek_outbox(config: &Config) -> Result<Option<Outbox>, OpenError> {
         match config.state_dir.join(OUTBOX).try_exists() {
-            Ok(true) => open_outbox(config).map(Some),
+            Ok(true) => open_outbox(config).or_else(|error| look_at_outbox(config).map_err(|_| error)).map(Some),
             Ok(false) => Ok(None),
             Err(cause) => Err(OpenError::StateDir(config.state_dir.clone(), cause)),
         }
@@ -194,6 +194,10 @@ const SHEETS: &str = "https://sheets.googleapis.com";
 
 /// The file in the state directory.
 const OUTBOX: &str = "outbox.sqlite";
+
+fn look_at_outbox(config: &Config) -> Result<Outbox, outbox::OpenError> {
+    Outbox::open_to_look(&config.state_dir.join(OUTBOX), outbox::Options { max_bytes: config.outbox.max_bytes })
+}
 
 fn open_outbox(config: &Config) -> Result<Outbox, OpenError> {
     let path = config.state_dir.join(OUTBOX);

@@ -91,6 +91,36 @@ impl Outbox {
         Self::prepare(Connection::open_with_flags(path, flags)?, options)
     }
 
+    /// Opens the outbox at `path` to look at it where nothing can be written: a disk that was remounted read-only is the
+    /// very time to ask what waits. Recording into it fails.
+    ///
+    /// # Errors
+    /// As [`Outbox::open`]; also when a crash left a log beside the file that cannot be read without writing.
+    pub fn open_to_look(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let log = path.with_extension("sqlite-wal");
+        // Without a log nothing is missing from the main file, and "immutable" spares SQLite its side files.
+        let unchanging = !log.metadata().is_ok_and(|log| log.len() > 0);
+        let mut uri = String::from("file:");
+        for byte in path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'/' | b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    uri.push(char::from(*byte))
+                }
+                _ => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        if unchanging {
+            uri.push_str("?immutable=1");
+        }
+        let connection = Connection::open_with_flags(uri, flags)?;
+        match schema::version(&connection)? {
+            schema::VERSION => {}
+            found => return Err(OpenError::Newer { found, known: schema::VERSION }),
+        }
+        Ok(Self { connection: Mutex::new(connection), options, failed: AtomicBool::new(false) })
+    }
+
     /// An outbox that ends with the process: for tests and simulations.
     ///
     /// # Errors

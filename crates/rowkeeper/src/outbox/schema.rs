@@ -31,7 +31,7 @@ pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Re
     Ok(tx.commit()?)
 }
 
-fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+pub(super) fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection.query_row("PRAGMA user_version", (), |row| row.get(0))
 }
 

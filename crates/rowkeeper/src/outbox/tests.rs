@@ -153,3 +153,19 @@ fn an_export_reads_back_as_records() {
         assert!(ids.contains(back.id.as_ref().unwrap()) && back.at.is_some(), "{line}");
     }
 }
+
+/// A disk that was remounted read-only: what waits can still be listed, and recording says no.
+#[test]
+fn an_outbox_that_cannot_be_written_can_be_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out box?.sqlite");
+    let outbox = Outbox::open(&path, ROOMY).unwrap();
+    let row = new_row(None, 1.0);
+    outbox.accept(&[row.clone()]).unwrap();
+    // While the writer lives, its log is read too.
+    assert_eq!(Outbox::open_to_look(&path, ROOMY).unwrap().counts().unwrap().waiting, 1);
+    drop(outbox);
+    let looked = Outbox::open_to_look(&path, ROOMY).unwrap();
+    assert_eq!(looked.counts().unwrap().waiting, 1);
+    assert!(looked.accept(&[row]).is_err());
+}
