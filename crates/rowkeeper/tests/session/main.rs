@@ -6,7 +6,10 @@
 mod board;
 mod calls;
 mod clocks;
+mod killed;
+mod processes;
 mod refreshing;
 mod signing_in;
 mod signing_out;
+mod sockets;
 mod world;
