@@ -311,3 +311,28 @@ fn roots_that_cannot_be_read_are_told() {
         assert_eq!(ask("https://provider.invalid/", &[("SSL_CERT_FILE", file.to_str().unwrap())]), Some(11));
     }
 }
+
+/// A certificate that nobody vouches for, or that another vouches for, is told as that; nothing was sent.
+#[test]
+fn only_a_server_that_proves_who_it_is_is_spoken_to() {
+    use google_emulator::{Server, ServerOptions, Tls};
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        let tls = Some(Tls::default());
+        Server::start("127.0.0.1:0", ServerOptions { tls, ..ServerOptions::default() }).unwrap()
+    };
+    let request = |server: &Server| Request { method: "GET".into(), body: Vec::new().into(), ..post(&server.url()) };
+    let refused = |outcome| matches!(outcome, Err(Lost::NotSent(NotSent::Certificate(_))));
+
+    let (server, other) = (start(), start());
+    let pem = dir.path().join("root.pem");
+    std::fs::write(&pem, server.certificate().unwrap()).unwrap();
+    let client = Client::new(Some(pem.clone())).unwrap();
+    for _ in 0..2 {
+        assert_eq!(client.send(&request(&server), &TIMEOUTS).unwrap().status, 200);
+    }
+    assert!(refused(Client::new(None).unwrap().send(&request(&server), &TIMEOUTS)), "nobody vouches for it");
+    assert!(refused(client.send(&request(&other), &TIMEOUTS)), "vouched for by another");
+    assert_eq!(ask(&server.url(), &[("SSL_CERT_FILE", pem.to_str().unwrap())]), Some(10));
+    assert_eq!(ask(&server.url(), &[]), Some(12));
+}
