@@ -5,6 +5,7 @@
 
 mod bare;
 mod deny;
+mod fuzz;
 mod interop;
 
 use std::env;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
+  fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
   pictures   make the pictures of the README again
   world [N]  the simulated world over N seeds (default 100000), release build";
 
@@ -46,6 +48,7 @@ const GATE: &[Named] = &[
     ("unit", unit),
     ("doc", doc),
     ("bare", bare::check),
+    ("fuzz", fuzz::check),
     ("drivers", interop::drivers),
     ("interop", interop::servers),
 ];
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let command = arguments.next().unwrap_or_default();
     let outcome = match command.as_str() {
         "test" => test(),
+        "fuzz" => fuzz::command(arguments.next().as_deref()),
         "pictures" => pictures(),
         "adapters" => adapters(),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),
