@@ -3,6 +3,7 @@
 //!
 //! What cannot be had (no network, no npm, no apt) is skipped with its reason. What was had and misbehaves is a failure.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -21,8 +22,14 @@ pub(crate) fn drivers() -> Step {
     let target = target_folder()?.join("async");
     let mut interop = interop("drivers")?;
     // Its 80 crates are in nobody else's lock file, so they may have to be downloaded.
-    let fetched = cargo(&["fetch", "--quiet", "--locked", "--manifest-path", MANIFEST], &[]);
-    if fetched.is_ok() {
+    let missing = match said(Command::new(cargo_path()).args(["fetch", "--locked", "--manifest-path", MANIFEST])) {
+        Said::Failed(why) if why.contains("--locked") => {
+            return Err(format!("{MANIFEST}: update its lock file: {why}"));
+        }
+        Said::Failed(why) => Some(format!("the async example: its crates cannot be had: {}", last_line(&why))),
+        Said::Words(_) | Said::Nothing => None,
+    };
+    if missing.is_none() {
         cargo(&["fmt", "--check", "--manifest-path", MANIFEST], &[])?;
         let folder = target.to_string_lossy().into_owned();
         cargo(
@@ -32,10 +39,7 @@ pub(crate) fn drivers() -> Step {
         interop.env("INTEROP_ASYNC_EXAMPLE", target.join("debug/async-reqwest"));
     }
     run(&mut interop)?;
-    match fetched {
-        Ok(_) => Ok(Outcome::Done),
-        Err(_) => Ok(Outcome::Skipped(vec!["the async example: its crates cannot be downloaded".into()])),
-    }
+    Ok(missing.map_or(Outcome::Done, |why| Outcome::Skipped(vec![why])))
 }
 
 /// A server, and what installs it.
@@ -79,10 +83,15 @@ fn interop(part: &str) -> Result<Command, String> {
     Ok(command)
 }
 
+/// The cargo that runs us.
+fn cargo_path() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 fn target_folder() -> Result<PathBuf, String> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
-    let output = Command::new(cargo).args(arguments).output().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let output =
+        Command::new(cargo_path()).args(arguments).output().map_err(|error| format!("cannot run cargo: {error}"))?;
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
     metadata["target_directory"].as_str().map(PathBuf::from).ok_or_else(|| "cargo metadata names no target".into())
 }
