@@ -132,6 +132,6 @@ pub(super) enum Told {
 fn refusal(error: Option<&device_grant::OAuthError>) -> String {
     match error {
         Some(error) => format!("the provider would not withdraw it ({error}); remove the app's access there"),
-        None => "this provider has no address for withdrawing it; remove the app's access there".into(),
+        None => "this provider cannot be told, or would not withdraw it; remove the app's access there".into(),
     }
 }
