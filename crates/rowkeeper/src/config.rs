@@ -4,11 +4,14 @@
 //! nearest known key: a typing mistake must not turn into a silent default.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{env, fmt, fs, io};
 
 use device_grant::{ClientSecret, PresetError};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
+use crate::seal::StoreKey;
 use crate::table::{self, Table};
 
 /// All that a device is told before it starts.
@@ -30,6 +33,8 @@ pub struct Config {
     pub panel: Panel,
     /// Limits of the outbox.
     pub outbox: Outbox,
+    /// What the grant is encrypted with at rest; `None`: it is not.
+    pub state_key: Option<Arc<StoreKey>>,
 }
 
 /// Who signs the device in, and as which client.
@@ -237,6 +242,7 @@ impl Config {
             device: written.device.name.unwrap_or_else(host_name),
             panel: written.panel,
             outbox: written.outbox,
+            state_key: written.state.key_file.map(|file| store_key(&folder, &file)).transpose()?,
         })
     }
 
@@ -270,6 +276,14 @@ struct File {
     panel: Panel,
     #[serde(default)]
     outbox: Outbox,
+    #[serde(default)]
+    state: StateTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateTable {
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -368,16 +382,32 @@ fn emulated(written: Option<ProviderTable>, origin: String) -> Result<Provider, 
     })
 }
 
-/// The secret is in a file beside the configuration, or is the systemd credential of that name.
 fn client_secret(folder: &Path, file: &Path) -> Result<ClientSecret, ConfigError> {
+    let (path, raw) = credential(folder, file)?;
+    let unusable = |error: &dyn fmt::Display| ConfigError::Value {
+        key: "[provider] client_secret_file",
+        what: format!("{} does not hold a client secret: {error}", path.display()),
+    };
+    let text = std::str::from_utf8(&raw).map_err(|error| unusable(&error))?;
+    ClientSecret::parse(text.trim().into()).map_err(|error| unusable(&error))
+}
+
+fn store_key(folder: &Path, file: &Path) -> Result<Arc<StoreKey>, ConfigError> {
+    let (path, raw) = credential(folder, file)?;
+    StoreKey::from_file_content(&raw)
+        .map(Arc::new)
+        .map_err(|error| ConfigError::Value { key: "[state] key_file", what: format!("{}: {error}", path.display()) })
+}
+
+/// A secret is in a file beside the configuration, or is the systemd credential of that name.
+fn credential(folder: &Path, file: &Path) -> Result<(PathBuf, Zeroizing<Vec<u8>>), ConfigError> {
     let beside = folder.join(file);
     let credential = env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(file));
     let path = credential.filter(|path| path.exists()).unwrap_or(beside);
-    let raw = fs::read_to_string(&path).map_err(|cause| ConfigError::Unreadable { path: path.clone(), cause })?;
-    ClientSecret::parse(raw.trim().into()).map_err(|error| ConfigError::Value {
-        key: "[provider] client_secret_file",
-        what: format!("{} does not hold a client secret: {error}", path.display()),
-    })
+    match fs::read(&path) {
+        Ok(raw) => Ok((path, Zeroizing::new(raw))),
+        Err(cause) => Err(ConfigError::Unreadable { path, cause }),
+    }
 }
 
 fn check_tables(tables: &[Table]) -> Result<(), ConfigError> {

@@ -12,11 +12,13 @@
 //! One program holds the lock while it talks to the provider (at most 30 s), and whoever must change the grant waits for
 //! it. Who only needs a token that still lives does not: [`GrantStore::try_lock`].
 //!
-//! Tokens lie in the file in the clear, mode 0600: whoever is root on the device, or takes its card, can read them.
+//! Tokens lie in the file in the clear, mode 0600: whoever is root on the device, or takes its card, can read them. With
+//! a key ([`GrantStore::sealed_with`]) the card alone is not enough; [`StoreKey`] says what that is good for.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::durable;
+use crate::seal::StoreKey;
 
 /// The only version so far.
 const VERSION: u32 = 1;
@@ -38,6 +41,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 pub struct GrantStore {
     path: PathBuf,
     lock: PathBuf,
+    key: Option<Arc<StoreKey>>,
 }
 
 /// What a read found.
@@ -71,6 +75,10 @@ pub enum StoreError {
     Damaged(Damage),
     /// The file was written by a later version of this program.
     Newer(PathBuf, u32),
+    /// The file is encrypted, and the key that was given (if one was) does not open it. Nothing was changed.
+    Sealed(PathBuf),
+    /// The system has no randomness to encrypt with.
+    NoRandomness,
     /// The state directory cannot be used.
     Io(PathBuf, io::Error),
 }
@@ -93,6 +101,13 @@ impl std::fmt::Display for StoreError {
             Self::Newer(path, version) => {
                 write!(f, "{} has format {version}, from a newer rowkeeper; update this one", path.display())
             }
+            Self::Sealed(path) => write!(
+                f,
+                "{} is encrypted with another key than the configuration gives ([state] key_file); give the right one, or \
+                 remove the file and sign in again",
+                path.display()
+            ),
+            Self::NoRandomness => write!(f, "the system gives no random numbers"),
             Self::Io(path, _) => write!(f, "cannot use {}", path.display()),
         }
     }
@@ -269,7 +284,14 @@ pub struct Locked<'s> {
 impl GrantStore {
     /// The store in that directory, which is made (0700) when it is first written to.
     pub fn new(state_dir: &Path) -> Self {
-        Self { path: state_dir.join("grant.json"), lock: state_dir.join("grant.lock") }
+        Self { path: state_dir.join("grant.json"), lock: state_dir.join("grant.lock"), key: None }
+    }
+
+    /// The same store, encrypted with `key` from the next write on, and every generation of it. What was written in the
+    /// clear before is still read.
+    #[must_use]
+    pub fn sealed_with(self, key: Arc<StoreKey>) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// Reads the grant. Never changes anything.
@@ -277,7 +299,7 @@ impl GrantStore {
     /// # Errors
     /// See [`StoreError`]; a missing file is [`Loaded::Nothing`] and no error.
     pub fn load(&self) -> Result<Loaded, StoreError> {
-        let damage = match read(&self.path) {
+        let damage = match self.read(&self.path) {
             Ok(Some(stored)) => return Ok(Loaded::Whole(stored)),
             // Every change renames over the current file, so it is there whenever a previous one is, except in the
             // moment of a sign-out: then nothing is the right answer.
@@ -285,7 +307,7 @@ impl GrantStore {
             Err(StoreError::Damaged(damage)) => damage,
             Err(error) => return Err(error),
         };
-        match read(&self.previous()) {
+        match self.read(&self.previous()) {
             Ok(Some(stored)) => Ok(Loaded::Previous(stored, damage)),
             _ => Err(StoreError::Damaged(damage)),
         }
@@ -343,14 +365,21 @@ impl Locked<'_> {
     pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
         let path = &self.store.path;
         let io = |cause| StoreError::Io(path.clone(), cause);
-        let text = encode(stored).map_err(|cause| io(cause.into()))?;
-        match read(path) {
+        let text = self.store.encode(stored)?;
+        match self.store.read(path) {
             // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
             Err(StoreError::Damaged(_)) => {
                 durable::set_aside(path, ".damaged").map_err(io)?;
                 durable::replace(path, text.as_bytes()).map_err(io)
             }
-            Ok(_) => durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io),
+            Ok(_) => {
+                durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io)?;
+                // The first write with a key: what lay there in the clear must not live on as the generation before.
+                if self.store.key.is_some() && is_in_the_clear(&self.store.previous()) {
+                    durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io)?;
+                }
+                Ok(())
+            }
             // What a newer version or another user wrote, or cannot be read now, is not ours to replace.
             Err(error) => Err(error),
         }
@@ -379,13 +408,47 @@ impl Locked<'_> {
     }
 }
 
-fn encode(stored: &Stored) -> serde_json::Result<Zeroizing<String>> {
-    let body = Zeroizing::new(serde_json::to_string_pretty(stored)?);
-    let envelope =
-        Envelope { version: VERSION, sha256: digest(&body), body: serde_json::from_str::<&RawValue>(&body)? };
-    let mut text = serde_json::to_string_pretty(&envelope)?;
-    text.push('\n');
-    Ok(Zeroizing::new(text))
+impl GrantStore {
+    fn encode(&self, stored: &Stored) -> Result<Zeroizing<String>, StoreError> {
+        let io = |cause: serde_json::Error| StoreError::Io(self.path.clone(), cause.into());
+        let plain = Zeroizing::new(serde_json::to_string_pretty(stored).map_err(io)?);
+        let body = match &self.key {
+            Some(key) => {
+                let sealed = key.seal(plain.as_bytes()).ok_or(StoreError::NoRandomness)?;
+                Zeroizing::new(serde_json::to_string(&SealedBody { sealed }).map_err(io)?)
+            }
+            None => plain,
+        };
+        let raw = serde_json::from_str::<&RawValue>(&body).map_err(io)?;
+        let envelope = Envelope { version: VERSION, sha256: digest(&body), body: raw };
+        let mut text = serde_json::to_string_pretty(&envelope).map_err(io)?;
+        text.push('\n');
+        Ok(Zeroizing::new(text))
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Box<Stored>>, StoreError> {
+        let Some(body) = read_body(path)? else { return Ok(None) };
+        let damaged =
+            |error: serde_json::Error| StoreError::Damaged(Damage { path: path.to_owned(), line: error.line() });
+        let Ok(SealedBody { sealed }) = serde_json::from_str(&body) else {
+            return serde_json::from_str(&body).map(Some).map_err(damaged);
+        };
+        // The digest held, so the file is whole: it is the key that is another.
+        let plain = self.key.as_ref().and_then(|key| key.open(&sealed));
+        let plain = plain.ok_or_else(|| StoreError::Sealed(path.to_owned()))?;
+        serde_json::from_slice(&plain).map(Some).map_err(damaged)
+    }
+}
+
+/// The body of an encrypted grant.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SealedBody {
+    sealed: String,
+}
+
+fn is_in_the_clear(path: &Path) -> bool {
+    matches!(read_body(path), Ok(Some(body)) if serde_json::from_str::<SealedBody>(&body).is_err())
 }
 
 /// What the system's word means for a file of ours.
@@ -404,7 +467,8 @@ fn digest(body: &str) -> String {
     Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(path: &Path) -> Result<Option<Box<Stored>>, StoreError> {
+/// The body of a whole file, as text.
+fn read_body(path: &Path) -> Result<Option<Zeroizing<String>>, StoreError> {
     let file = match durable::open_own(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -428,7 +492,7 @@ fn read(path: &Path) -> Result<Option<Box<Stored>>, StoreError> {
     if digest(body) != envelope.sha256 {
         return Err(damaged(0));
     }
-    serde_json::from_str(body).map(Some).map_err(|error| damaged(error.line()))
+    Ok(Some(Zeroizing::new(body.to_owned())))
 }
 
 impl std::fmt::Debug for Stored {
@@ -576,6 +640,30 @@ mod tests {
         assert!(store.try_lock().unwrap().is_none());
         drop(held);
         assert!(store.try_lock().unwrap().is_some());
+    }
+
+    /// A card in other hands, with a key that was not on it.
+    #[test]
+    fn with_a_key_no_generation_holds_a_token_in_the_clear() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |byte| Arc::new(StoreKey::from_file_content(&[byte; 32]).unwrap());
+        let plain = GrantStore::new(dir.path());
+        plain.lock().unwrap().save(&sample("token-in-the-clear")).unwrap();
+        let sealed = plain.clone().sealed_with(key(1));
+        let Loaded::Whole(stored) = sealed.load().unwrap() else { panic!() };
+        sealed.lock().unwrap().save(&stored).unwrap();
+        for name in ["grant.json", "grant.json.previous"] {
+            let text = fs::read_to_string(dir.path().join(name)).unwrap();
+            assert!(!text.contains("token-in-the-clear"), "{name}");
+        }
+        assert!(matches!(sealed.load().unwrap(), Loaded::Whole(_)));
+        // Another key, or none, is not damage: nothing is set aside, replaced, or taken for signed out.
+        let other = plain.clone().sealed_with(key(2));
+        for store in [&plain, &other] {
+            assert!(matches!(store.load(), Err(StoreError::Sealed(_))));
+            assert!(matches!(store.lock().unwrap().save(&sample("x")), Err(StoreError::Sealed(_))));
+        }
+        assert!(matches!(sealed.load().unwrap(), Loaded::Whole(_)));
     }
 
     #[test]

@@ -40,14 +40,17 @@ pub mod outbox;
 pub mod proxy;
 pub mod record;
 mod recorder;
+mod seal;
 pub mod session;
 pub mod status;
 pub mod table;
 mod url;
 
-pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError};
+pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError, WentTo};
 pub use jiff::SignedDuration;
 pub use recorder::{RecordError, Recorder};
+pub use seal::{ShortKey, StoreKey};
+pub use sheet_courier::Wish;
 pub use url::is_loopback;
 
 /// The machine's time zone, where it has a name such as `Europe/Vienna`.

@@ -57,7 +57,10 @@ impl Session {
     pub(crate) fn new(config: Arc<Config>, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
         let backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(300));
         Self(Arc::new(Inner {
-            store: GrantStore::new(&config.state_dir),
+            store: match &config.state_key {
+                Some(key) => GrantStore::new(&config.state_dir).sealed_with(Arc::clone(key)),
+                None => GrantStore::new(&config.state_dir),
+            },
             discovered: config.state_dir.join("discovery.json"),
             config,
             http,

@@ -141,7 +141,10 @@ fn client_auth(provider: &Provider) -> Result<ClientAuth, &'static str> {
 fn dialect(preset: &str) -> Option<Dialect> {
     match preset {
         "none" => Some(Dialect::RFC),
-        _ => PRESETS.iter().find(|known| known.name == preset || known.aliases.contains(&preset)).map(|known| known.dialect),
+        _ => PRESETS
+            .iter()
+            .find(|known| known.name == preset || known.aliases.contains(&preset))
+            .map(|known| known.dialect),
     }
 }
 
