@@ -496,3 +496,19 @@ fn a_snapshot_is_a_clone() {
     assert_eq!(world.model.rows(&id, "Log").unwrap().len(), 0);
     assert_eq!(snapshot.rows(&id, "Log").unwrap(), [[CellValue::Text("kept".into())]]);
 }
+
+#[test]
+fn a_line_inserted_in_a_table_is_appended_into() {
+    // gspread's `insert_row`, which inserts a blank line and then appends at it.
+    for (line, above) in [(0, "A1"), (1, "A2"), (3, "A4")] {
+        let mut world = World::new();
+        let mut sheet = world.sheet();
+        sheet.apply(json!([append(&[row(&[json!("name")]), row(&[json!("salt")]), row(&[json!("water")])])]));
+        let range = json!({"sheetId": 7, "dimension": "ROWS", "startIndex": line, "endIndex": line + 1});
+        sheet.apply(json!([{"insertDimension": {"range": range}}]));
+        let suffix = format!("/values/Log!{above}:append?valueInputOption=RAW");
+        let reply = sheet.post(&suffix, &json!({"values": [["yeast"]]})).value();
+        assert_eq!(reply["updates"]["updatedRange"], format!("Log!{above}"));
+        assert_eq!(sheet.values("Log!A1:A9").as_array().map(Vec::len), Some(4));
+    }
+}

@@ -227,7 +227,7 @@ fn find_table(sheet: &Sheet, area: &Area) -> Option<Table> {
     let is_cell = area.rows.len() == 1 && area.columns.len() == 1;
     let first_in = |row: usize| area.columns.clone().find(|&column| filled(row, column));
     let seed_row = if is_cell {
-        (area.rows.start < end).then_some(area.rows.start).filter(|&row| touches_data(grid, row, area.columns.start))?
+        (area.rows.start < end).then(|| row_of_table(grid, area.rows.start, area.columns.start))??
     } else {
         (area.rows.start..end).rev().find(|&row| first_in(row).is_some())?
     };
@@ -238,13 +238,15 @@ fn find_table(sheet: &Sheet, area: &Area) -> Option<Table> {
     Some(Table { area: Area { sheet: area.sheet, rows: found.rows, columns }, next_column })
 }
 
-/// Whether the cell, or one beside or above it, is filled: an empty corner may still belong to a table. A blank line
-/// above a table does not: gspread's `insert_row` makes one and then appends into it.
-fn touches_data(grid: &Grid, row: usize, column: usize) -> bool {
-    (row.saturating_sub(1)..=row).any(|row| {
+/// Where the table of a cell is looked for: in its row if the cell or one beside it is filled, else in the row above; an
+/// empty corner may still belong to a table. A blank line does not join what is above it with what is below, and what is
+/// below alone does not count: gspread's `insert_row` makes a blank line, anywhere, and then appends into it.
+fn row_of_table(grid: &Grid, row: usize, column: usize) -> Option<usize> {
+    let filled = |row: &usize| {
         (column.saturating_sub(1)..=column + 1)
-            .any(|column| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty()))
-    })
+            .any(|column| grid.cell(*row, column).is_some_and(|cell| !cell.value.is_empty()))
+    };
+    [Some(row), row.checked_sub(1)].into_iter().flatten().find(filled)
 }
 
 /// The block around a cell that is closed off by blank rows and columns.
