@@ -229,6 +229,11 @@ fn sign_in(device: &Device, findings: &mut Vec<Finding>) -> bool {
     }
     let who = grant.account.map(|account| format!(" as {account}")).unwrap_or_default();
     findings.push(match (grant.state, grant.expires_at) {
+        // The old token still serves, and will not be renewed.
+        (GrantState::Misconfigured, _) => {
+            let why = grant.reason.unwrap_or_default();
+            bad("sign-in", why, "restore the client at the provider, or configure another one and sign in again")
+        }
         (GrantState::SignedIn, Some(When(end))) if age_until(device, end) < SOON => {
             let days = age_until(device, end).as_secs() / (24 * 3600);
             warning(

@@ -7,6 +7,7 @@
 
 mod daemons;
 mod device;
+mod doctor;
 mod first_light;
 mod google;
 mod help;
@@ -14,6 +15,7 @@ mod pending;
 mod polling;
 mod power_cuts;
 mod programs;
+mod proxy;
 mod rubbish;
 mod secrecy;
 mod streams;
