@@ -4,6 +4,7 @@
 //! end of the run names every one.
 
 mod bare;
+mod clients;
 mod deny;
 mod fuzz;
 mod interop;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   deny       licences, banned crates and sources, from `cargo metadata`
   drivers    the examples of device-grant, run with the emulator
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
+  clients    Google's libraries for Python and Node, gspread and oauth4webapi, held to the emulator
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
@@ -51,6 +53,7 @@ const GATE: &[Named] = &[
     ("fuzz", fuzz::check),
     ("drivers", interop::drivers),
     ("interop", interop::servers),
+    ("clients", clients::run),
 ];
 
 fn main() -> ExitCode {
