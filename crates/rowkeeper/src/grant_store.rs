@@ -139,6 +139,9 @@ pub struct Stored {
     /// A code that waits for its person, as the grant machine sealed it. Holds the device code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Zeroizing<String>>,
+    /// Whose device this is, where the provider said so: only this account may approve it again. Forgotten by signing out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// The tokens, when a person approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<StoredGrant>,
@@ -164,6 +167,7 @@ impl Stored {
     pub fn new(provider: ProviderId) -> Self {
         Self {
             provider,
+            owner: None,
             pending: None,
             grant: None,
             ended: None,

@@ -103,7 +103,7 @@ fn failed(json: bool, error: SignInError) -> Result<Exit, Failure> {
     let (event, exit) = match &error {
         SignInError::Denied => ("denied", Exit::SignIn),
         SignInError::Expired(_) => ("expired", Exit::SignIn),
-        SignInError::Unticked(_) | SignInError::WaitsForPerson => ("failed", Exit::SignIn),
+        SignInError::Unticked(_) | SignInError::Stranger(_) | SignInError::WaitsForPerson => ("failed", Exit::SignIn),
         SignInError::Misconfigured(_) => ("failed", Exit::Usage),
         SignInError::Access(error) => ("failed", access_exit(error)),
         SignInError::Failed(_) => ("failed", Exit::Failed),

@@ -67,6 +67,8 @@ pub enum SignInError {
     /// A person approved and left out what the device cannot do without; the text says what to do. The approval is not
     /// kept.
     Unticked(String),
+    /// Somebody else approved than the account the device belongs to; the text says who. The approval is not kept.
+    Stranger(String),
     /// Nobody decided in time, or the approval may have been lost; the text says what to do.
     Expired(String),
     /// Client or configuration are wrong, the text says what; showing another code is no use.
@@ -84,7 +86,11 @@ impl fmt::Display for SignInError {
         match self {
             Self::Access(error) => error.fmt(f),
             Self::Denied => write!(f, "the request was denied; run `rowkeeper sign-in` again if that was a mistake"),
-            Self::Unticked(why) | Self::Expired(why) | Self::Misconfigured(why) | Self::Failed(why) => f.write_str(why),
+            Self::Unticked(why)
+            | Self::Stranger(why)
+            | Self::Expired(why)
+            | Self::Misconfigured(why)
+            | Self::Failed(why) => f.write_str(why),
             Self::Stopped => write!(f, "stopped; the code stays valid, `rowkeeper sign-in` goes on with it"),
             Self::WaitsForPerson => {
                 write!(
@@ -263,7 +269,13 @@ impl Session {
                     locked.save(&stored)?;
                     return Err(SignInError::Unticked(why));
                 }
+                if let Some(why) = stranger(stored.owner.as_deref(), &grant) {
+                    (stored.pending, stored.failed) = (None, Some(why.clone()));
+                    locked.save(&stored)?;
+                    return Err(SignInError::Stranger(why));
+                }
                 let account = account(&grant, false);
+                stored.owner = stored.owner.or_else(|| grant.account.clone());
                 // The tokens and "the code is used" are one write: a used code that is polled again may end the grant.
                 (stored.grant, stored.pending) = (Some(grant), None);
                 (stored.ended, stored.failed, stored.misconfigured) = (None, None, None);
@@ -320,6 +332,15 @@ impl Session {
         locked.save(&stored)?;
         Ok(told)
     }
+}
+
+/// Why `grant` is not the owner's, if both are known to be two: a code that was sent on to somebody else binds the device
+/// to the wrong account (RFC 8628 section 5.4), and the rows of years would go on in another sheet.
+fn stranger(owner: Option<&str>, grant: &StoredGrant) -> Option<String> {
+    let (owner, approved) = (owner?, grant.account.as_deref()?);
+    (owner != approved).then(|| {
+        format!("{approved} approved, and this device belongs to {owner}; sign in as {owner}, or sign out first to change that")
+    })
 }
 
 enum Turn {

@@ -290,3 +290,29 @@ fn an_approval_without_the_scope_that_rows_need_is_no_sign_in() {
     assert_eq!(status.state, GrantState::SignedIn);
     assert!(status.reason.unwrap().starts_with("email was not granted"));
 }
+
+/// A code that was sent on to somebody else must not move a device to another person's sheet.
+#[test]
+fn only_the_owner_approves_again() {
+    let world = World::new();
+    let mut config = world.config();
+    config.provider.as_mut().unwrap().scopes = Some(["openid", "email", DRIVE_FILE].map(Into::into).to_vec());
+    let session = world.session_with(config);
+    world.owner(1, Owner::Allows);
+    assert_eq!(sign_in(&session).unwrap().label.as_deref(), Some("maker@example.com"));
+    assert_eq!(session.status().account.as_deref(), Some("maker@example.com"));
+
+    world.google(|google| google.revoke_everything());
+    assert!(session.token(Duration::from_secs(7200)).is_err());
+    world.owner(1, Owner::AllowsAs("stranger@example.com"));
+    let outcome = sign_in(&session);
+    assert!(matches!(&outcome, Err(SignInError::Stranger(why)) if why.contains("belongs to maker@")), "{outcome:?}");
+    assert_eq!(session.status().state, GrantState::MustSignInAgain);
+    world.owner(1, Owner::Allows);
+    sign_in(&session).unwrap();
+
+    // Given away on purpose: signing out forgets the owner.
+    session.sign_out().unwrap();
+    world.owner(1, Owner::AllowsAs("stranger@example.com"));
+    assert_eq!(sign_in(&session).unwrap().label.as_deref(), Some("stranger@example.com"));
+}

@@ -44,6 +44,8 @@ pub(crate) fn offline() -> Weather {
 pub(crate) enum Owner {
     Allows,
     AllowsOnly(&'static [&'static str]),
+    /// Somebody else's account.
+    AllowsAs(&'static str),
     Denies,
 }
 
@@ -288,6 +290,7 @@ impl Net {
         for code in state.google.pending_codes() {
             match owner {
                 Owner::Allows => state.google.approve(&code.user_code, "maker@example.com"),
+                Owner::AllowsAs(account) => state.google.approve(&code.user_code, account),
                 Owner::AllowsOnly(scopes) => state.google.approve_some(&code.user_code, "maker@example.com", scopes),
                 Owner::Denies => state.google.deny(&code.user_code),
             }
