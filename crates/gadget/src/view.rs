@@ -41,7 +41,8 @@ fn signed_in(status: &Status) -> Screen {
     }
     Screen::Ready {
         title: status.sheet.as_ref().map_or_else(|| "Signed in".into(), |sheet| sheet.title.clone()),
-        lines: status.grant.account.iter().cloned().collect(),
+        // What the owner should know while there is time comes before who the owner is.
+        lines: status.grant.reason.iter().chain(&status.grant.account).cloned().collect(),
         queue: Queue { waiting: status.queue.waiting, set_aside: status.queue.set_aside },
     }
 }

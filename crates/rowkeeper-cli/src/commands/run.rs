@@ -55,11 +55,12 @@ impl Daemon<'_> {
             },
             Event::SignInFailed(error) => error.to_string(),
             Event::Delivery(Change::SheetCreated) => "the spreadsheet was created".into(),
+            Event::Delivery(Change::Moved) => "rows go to another spreadsheet from now on".into(),
             Event::Delivery(Change::Delivered(rows)) if self.verbose => format!("{rows} records are in the sheet"),
             Event::Delivery(Change::Refused) => "the sheet refused records; looking for the one at fault".into(),
             Event::Delivery(_) | Event::Idle => return None,
             Event::Trouble(why) => format!("{why}; it will be tried again"),
-            Event::Hold(what) => what.clone(),
+            Event::Notice(what) | Event::Hold(what) => what.clone(),
         })
     }
 

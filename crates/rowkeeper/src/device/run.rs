@@ -21,6 +21,8 @@ pub enum Event {
     SignInFailed(SignInError),
     /// Something about the rows became durable.
     Delivery(Change),
+    /// Nothing is wrong yet: the sign-in will end by itself, or lacks a permission that rows do not need; one line.
+    Notice(String),
     /// Something is wrong and will be tried again; one line.
     Trouble(String),
     /// Nothing is sent until a person acts; one line that says how.
@@ -51,11 +53,16 @@ impl Device {
         let session = &self.session;
         let mut api = |request: &_, timeouts: &_| attempt(session, &*self.clock, request, timeouts);
         let mut kept_alive = self.clock.mono();
+        let mut noticed = None;
         while !stop.is_stopped() {
             let grant = session.status();
             if grant.state != GrantState::SignedIn {
                 self.sign_in_by_itself(&grant, on, stop)?;
                 continue;
+            }
+            if grant.reason != noticed {
+                grant.reason.iter().for_each(|why| on(Event::Notice(why.clone())));
+                noticed = grant.reason;
             }
             if self.clock.mono().since(kept_alive) >= KEEP_ALIVE {
                 kept_alive = self.clock.mono();

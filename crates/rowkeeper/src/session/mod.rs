@@ -25,12 +25,15 @@ pub use token::{Bearer, TokenError};
 
 use crate::clock::{Clock, Mono};
 use crate::config::{Config, Provider};
-use crate::grant_store::{GrantStore, Loaded, Locked, ProviderId, StoreError, Stored};
+use crate::grant_store::{GrantStore, Loaded, Locked, ProviderId, StoreError, Stored, StoredGrant};
 use crate::http::{Http, Lost, NotSent, Request, Timeouts};
 use crate::status::{Code, Grant, GrantState, When};
 
 /// How long one exchange with the provider may take. Polls and refreshes are answered in a second or never.
 const PROVIDER_TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(10), total: Duration::from_secs(30) };
+
+/// A sign-in that ends within this time is spoken of.
+const WORTH_A_WORD: Duration = Duration::from_secs(8 * 24 * 3600);
 
 /// A handle to the device's sign-in. Cheap to clone; every method may be called from any thread.
 #[derive(Clone)]
@@ -142,8 +145,20 @@ impl Inner {
             () if stored.ended.is_some() => GrantState::MustSignInAgain,
             () => GrantState::NeverSignedIn,
         };
-        grant.reason = stored.misconfigured.or(stored.ended).or(stored.failed).or(grant.reason);
+        let ends = stored.grant.as_ref().and_then(|grant| self.ends_soon(grant));
+        grant.reason = stored.misconfigured.or(stored.ended).or(stored.failed).or(grant.reason).or(ends);
         grant
+    }
+
+    /// A sign-in that will end by itself is worth a word while there is time: Google's Testing status ends it after seven
+    /// days (docs/google.md, T3 and T4), and whoever set it rarely knows.
+    fn ends_soon(&self, grant: &StoredGrant) -> Option<String> {
+        let left = grant.refresh_expires.as_ref()?.left(&*self.clock).filter(|left| *left < WORTH_A_WORD)?;
+        let days = left.as_secs() / (24 * 3600);
+        Some(format!(
+            "this sign-in ends in {days} days; with Google, set the project's publishing status to In production, then sign \
+             out and in again"
+        ))
     }
 
     /// The code of a sealed grant, while it lives.
