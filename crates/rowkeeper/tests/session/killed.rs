@@ -122,7 +122,7 @@ fn another_users_grant_is_told_apart() {
     save(dir.path(), "old");
     if !rustix::process::geteuid().is_root() {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(dir.path().join("grant.json"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(dir.path().join("grant.json"), fs::Permissions::from_mode(0o000)).unwrap();
         let error = GrantStore::new(dir.path()).load().unwrap_err().to_string();
         assert!(error.contains("belongs to another user"), "{error}");
         return;

@@ -89,7 +89,8 @@ fn what_was_not_sent_is_known_not_to_be() {
 /// Everything after the first byte left may have been acted on, and nothing is sent twice.
 #[test]
 fn what_may_have_arrived_is_unknown() {
-    let table: Vec<(&str, fn(TcpStream))> = vec![
+    type Case = (&'static str, fn(TcpStream));
+    let table: Vec<Case> = vec![
         ("closed without an answer", |mut stream| _ = take(&mut stream)),
         ("closed before the request was read", drop),
         ("half a head", |mut stream| {
