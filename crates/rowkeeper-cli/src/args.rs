@@ -243,6 +243,21 @@ pub(crate) struct Sheet {
 pub(crate) enum SheetCommand {
     /// Where the rows go
     Show,
+    /// Go on in a new spreadsheet
+    New {
+        /// How long to go on trying
+        #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
+        limit: Duration,
+    },
+    /// Go on in a spreadsheet that Rowkeeper made before, here or on another device of the same account
+    Adopt {
+        /// Its id, or its address in the browser
+        #[arg(value_name = "ID")]
+        sheet: String,
+        /// How long to go on trying
+        #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
+        limit: Duration,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -26,6 +26,26 @@ pub struct Durable {
     pub tally: Tally,
     /// Why nothing is sent until something changes.
     pub hold: Option<Hold>,
+    /// Where rows are to go from now on, if that is to change.
+    pub wish: Option<Wish>,
+    /// Batches of earlier spreadsheets that may or may not be there: they wait until it can be seen, or for a person.
+    pub bound: Vec<Batch>,
+    /// How many spreadsheets there were.
+    pub sheets: u32,
+}
+
+/// Another spreadsheet is wanted. Durable, so that it comes true however often the process dies on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// A person wants a new one.
+    New,
+    /// A person wants this one, which must be ours to write.
+    Adopt(String),
+    /// The current one is full: the next one, which siblings may have made already.
+    Next,
+    /// The next one was made; whether it is everybody's is to be seen.
+    Claim(SheetRef),
 }
 
 /// The identity of this state directory. Never copied on purpose: a copy is a twin.
@@ -40,7 +60,7 @@ pub struct Device {
 }
 
 /// The spreadsheet rows go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SheetRef {
     /// `spreadsheetId`.
     pub id: String,
@@ -93,6 +113,8 @@ pub enum Cause {
     NoAnswer,
     /// The spreadsheet is full.
     Full,
+    /// A person wants rows to go to another spreadsheet.
+    Move,
 }
 
 /// A tab as a batch relied on it.
@@ -242,7 +264,33 @@ pub enum Transition {
         tally: Tally,
         /// If it is the sheet and not the rows: the rows of this run that were set aside go back to the queue too.
         hold: Option<Hold>,
+        /// If the spreadsheet is full.
+        wish: Option<Wish>,
     },
+    /// A step towards another spreadsheet.
+    Wished(Wish),
+    /// The wish cannot come true; the text says why. Everything stays as it was.
+    WishRefused {
+        /// The wish that ends.
+        wish: Wish,
+        /// Why.
+        message: String,
+        /// If nothing can be sent without it.
+        hold: Option<Hold>,
+    },
+    /// Rows go to another spreadsheet from now on; what held them back is over. The courier must be made anew.
+    Moved {
+        /// Where.
+        sheet: SheetRef,
+        /// The wish that came true.
+        wish: Wish,
+        /// An open batch of which no attempt can be alive: its rows go back to the queue. Any other stays, bound.
+        give_back: Option<MarkerId>,
+        /// The counters from now on.
+        tally: Tally,
+    },
+    /// A bound batch is bound no more: its marker tells whether its rows are done or go back to the queue.
+    BoundSettled(Marker),
     /// The id was not to be had and no attempt can be alive: the same rows under a new id. Takes `batch.seq`.
     Rekeyed {
         /// The id that was given up.

@@ -150,6 +150,14 @@ pub(crate) fn void_body(id: MarkerId, key: &str, digest: Digest) -> Arc<[u8]> {
     [head(id, key, &Fate::Void.value(digest)).as_bytes(), b"]}"].concat().into()
 }
 
+/// The key of the register that names the next spreadsheet.
+pub(crate) const NEXT_KEY: &str = "rknext";
+
+/// The body that makes `successor` the spreadsheet after `spreadsheet`, for all devices that share it.
+pub(crate) fn next_body(spreadsheet: &str, successor: &str) -> Arc<[u8]> {
+    [head(MarkerId::of_next(spreadsheet), NEXT_KEY, successor).as_bytes(), b"]}"].concat().into()
+}
+
 /// The body that prunes markers: by id and key and value together, for by id alone a repeated prune could remove
 /// another device's marker, and by key alone it removes younger ones.
 pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Arc<[u8]> {

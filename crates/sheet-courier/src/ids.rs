@@ -73,6 +73,14 @@ impl MarkerId {
         Self::from_u64(first_u64(&hash.finalize()))
     }
 
+    /// The id of the register that names the spreadsheet after this one; the same on all devices that share it.
+    pub fn of_next(spreadsheet: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"rowkeeper next\0");
+        hash.update(spreadsheet.as_bytes());
+        Self::from_u64(first_u64(&hash.finalize()))
+    }
+
     /// An id from the wire or the disk.
     pub fn parse(id: i64) -> Option<Self> {
         u32::try_from(id).ok().filter(|id| (1..=IDS as u32).contains(id)).map(Self)

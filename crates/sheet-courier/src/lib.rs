@@ -18,8 +18,8 @@
 //! markers live, how fast to go, where the columns are.
 //!
 //! Out of scope: sockets, files, clocks, randomness (all arguments), tokens, time zones (times come as serial numbers
-//! of the sheet's zone), and what a record is. Not here yet: moving to the next spreadsheet, release of a retired copy,
-//! amends; the states that need them stop and say so.
+//! of the sheet's zone), and what a record is. Not here yet: release of a retired copy, amends; the states that need them
+//! stop and say so.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -43,7 +43,7 @@ pub use answer::{Answer, Outcome};
 pub use cell::{Cell, Row};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
-    Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition, Verdict,
+    Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition, Verdict, Wish,
 };
 pub use freeze::MAX_BODY_BYTES;
 pub use ids::{

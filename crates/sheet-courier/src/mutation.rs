@@ -32,4 +32,10 @@ pub enum Mutation {
     LayoutNotRead,
     /// A header change takes no register.
     NoLayoutRegister,
+    /// Rows leave a full spreadsheet for the next one although their batch was not voided.
+    RollWithoutVoid,
+    /// Every device goes on in the spreadsheet that it made, whoever was first.
+    OwnSuccessor,
+    /// A batch that may be in a closed spreadsheet gives its rows to the new one.
+    BoundGivenBack,
 }

@@ -81,6 +81,11 @@ pub(crate) fn get_tabs(spreadsheet: &str) -> Call {
     Call::get(path(spreadsheet, fields))
 }
 
+/// `spreadsheets.get` of its name and address.
+pub(crate) fn get_name(spreadsheet: &str) -> Call {
+    Call::get(path(spreadsheet, "?fields=spreadsheetId,spreadsheetUrl,properties.title"))
+}
+
 /// `values.batchGet` of the first row of each of these tabs, in order.
 pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
     let mut rest = String::from("/values:batchGet?majorDimension=ROWS");

@@ -26,7 +26,7 @@ pub(crate) fn failure(error: DeliverError) -> Failure {
     let exit = match &error {
         DeliverError::NoGrant(_) => Exit::SignIn,
         DeliverError::TimeUp { .. } | DeliverError::Disk(_) | DeliverError::Lock(_) => Exit::Later,
-        DeliverError::Hold(_) => Exit::Failed,
+        DeliverError::Hold(_) | DeliverError::Refused(_) => Exit::Failed,
         DeliverError::Access(error) => access_exit(error),
         DeliverError::NotGoogle(_) => Exit::Usage,
     };

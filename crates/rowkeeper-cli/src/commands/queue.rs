@@ -182,6 +182,8 @@ fn happened(row: &Listed) -> When {
 fn state(row: &Listed) -> &'static str {
     match row.state {
         RowState::Queued => "waiting",
+        // In a spreadsheet that does not answer, perhaps.
+        RowState::InBatch if row.bound => "in doubt",
         RowState::InBatch if row.unwanted => "sending, then dropped",
         RowState::InBatch => "sending",
         RowState::Aside => "set aside",

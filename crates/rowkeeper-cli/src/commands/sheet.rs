@@ -1,13 +1,22 @@
 //! `rowkeeper sheet`: where the rows go.
 
-use rowkeeper::Device;
+use rowkeeper::{Device, Wish};
+use serde_json::json;
 
-use super::{Context, open_failure, print, print_json, printable};
+use super::deliver::failure;
+use super::{Context, open_failure, print, print_json, printable, signals};
 use crate::args::{Sheet, SheetCommand};
 use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(context: &Context, sheet: &Sheet) -> Result<Exit, Failure> {
-    let SheetCommand::Show = sheet.command;
+    match &sheet.command {
+        SheetCommand::Show => show(context),
+        SheetCommand::New { limit } => go_to(context, &Wish::New, *limit),
+        SheetCommand::Adopt { sheet, limit } => go_to(context, &Wish::Adopt(id_in(sheet).to_owned()), *limit),
+    }
+}
+
+fn show(context: &Context) -> Result<Exit, Failure> {
     let found = Device::peek(context.config()?).map_err(open_failure)?.sheet;
     match (context.global.json, &found) {
         (true, found) => print_json(found)?,
@@ -17,4 +26,48 @@ pub(crate) fn run(context: &Context, sheet: &Sheet) -> Result<Exit, Failure> {
         (false, None) => print("no spreadsheet yet; it is made with the first delivery")?,
     }
     Ok(Exit::Done)
+}
+
+fn go_to(context: &Context, wish: &Wish, limit: std::time::Duration) -> Result<Exit, Failure> {
+    let device = context.device()?;
+    let give_up = device.clock().mono() + limit;
+    let went = device.go_to(wish, give_up, &signals()?).map_err(failure)?;
+    let (sheet, in_doubt) = (&went.sheet, &went.in_doubt);
+    if context.global.json {
+        let ids: Vec<&str> = in_doubt.iter().map(|row| row.id.as_str()).collect();
+        print_json(&json!({"spreadsheet_id": sheet.id, "url": sheet.url, "title": sheet.title, "in_doubt": ids}))?;
+    } else {
+        print(&format!("{}\n{}\n{}", printable(&sheet.title), printable(&sheet.url), printable(&sheet.id)))?;
+    }
+    if !in_doubt.is_empty() {
+        eprintln!(
+            "rowkeeper: these may or may not be in the spreadsheet before. They are settled when it answers again; or say\n\
+             rowkeeper: `queue retry ID` (it may be in both) or `queue drop ID` (it may be in neither):"
+        );
+        in_doubt.iter().for_each(|row| eprintln!("{}", printable(&row.id)));
+    }
+    Ok(Exit::Done)
+}
+
+/// The id, or the address that a browser shows: `…/spreadsheets/d/ID/edit`.
+fn id_in(text: &str) -> &str {
+    let id = text.split_once("/spreadsheets/d/").map_or(text, |(_, rest)| rest);
+    id.split(['/', '?', '#']).next().unwrap_or(id).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_holds_an_id() {
+        for text in [
+            "1aB-_9",
+            " 1aB-_9 ",
+            "https://docs.google.com/spreadsheets/d/1aB-_9/edit#gid=0",
+            "x/spreadsheets/d/1aB-_9?a",
+        ] {
+            assert_eq!(id_in(text), "1aB-_9", "{text}");
+        }
+    }
 }

@@ -82,6 +82,8 @@ pub enum Stepped {
 pub enum Change {
     /// The spreadsheet exists.
     SheetCreated,
+    /// Rows go to another spreadsheet from now on.
+    Moved,
     /// So many rows are on their way.
     Frozen(u32),
     /// The batch is in the sheet.
@@ -181,6 +183,12 @@ impl Delivery {
                     none.insert((self.prepare)(courier))
                 }
             };
+            // What a person wished for, or settled, in another process.
+            courier.wish(self.outbox.wish()?);
+            if courier.bound() > 0 && courier.bound() != self.outbox.bound()? {
+                self.courier = None;
+                continue;
+            }
             match courier.next(now.since_boot()) {
                 // Reading the queue is no deed: nothing depends on it but the next transaction, which checks it.
                 Step::Gather { max_rows, max_bytes } => {
@@ -192,7 +200,12 @@ impl Delivery {
                 Step::Commit(transition) => {
                     let change = change_of(&transition, courier);
                     match self.outbox.commit(&transition, &boot, clock.wall().unix_ms / 1000) {
+                        // Markers and checks are another spreadsheet's from here on.
+                        Ok(()) if matches!(transition, Transition::Moved { .. }) => self.courier = None,
                         Ok(()) => courier.committed(clock.mono().since_boot()),
+                        Err(CommitError::Stale) if matches!(transition, Transition::BoundSettled(_)) => {
+                            self.courier = None;
+                        }
                         Err(CommitError::Stale) => courier.stale(),
                         Err(CommitError::Disk(error)) => return Err(error),
                     }
@@ -304,6 +317,7 @@ fn change_of(transition: &Transition, courier: &Courier) -> Change {
     let rows = courier.batch().map_or(0, |batch| batch.rows);
     match transition {
         Transition::SheetCreated(_) => Change::SheetCreated,
+        Transition::Moved { .. } => Change::Moved,
         Transition::Frozen { batch, .. } => Change::Frozen(batch.rows),
         Transition::Applied { .. } => Change::Delivered(rows),
         Transition::Voided { .. } => Change::Refused,

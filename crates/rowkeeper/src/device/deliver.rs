@@ -36,6 +36,8 @@ pub enum DeliverError {
     },
     /// A person must do something first; the text says what.
     Hold(String),
+    /// The spreadsheet that was asked for cannot be used.
+    Refused(String),
     /// The outbox cannot be read or written.
     Disk(DiskError),
     /// The delivery lock cannot be taken.
@@ -58,6 +60,11 @@ impl fmt::Display for DeliverError {
                 last_error.iter().try_for_each(|error| write!(f, "; last: {error}"))
             }
             Self::Hold(what) => f.write_str(what),
+            Self::Refused(why) => write!(
+                f,
+                "cannot go to that spreadsheet ({why}); only one that Rowkeeper made under this sign-in can be used. \
+                 Rows go where they went before"
+            ),
             Self::Disk(error) => write!(f, "the outbox does not answer: {error}"),
             Self::Lock(_) => write!(f, "cannot take the delivery lock"),
             Self::Access(error) => error.fmt(f),
@@ -97,7 +104,7 @@ impl Device {
     pub fn deliver(&self, give_up: Mono, stop: &Stop) -> Result<Delivered, DeliverError> {
         loop {
             let counts = self.outbox.counts()?;
-            if counts.waiting == 0 {
+            if counts.waiting == 0 && self.outbox.wish()?.is_none() {
                 return Ok(Delivered { set_aside: counts.set_aside });
             }
             let grant = self.session.status();
@@ -160,7 +167,7 @@ impl Device {
         })
     }
 
-    fn time_up(&self, last_error: Option<String>) -> DeliverError {
+    pub(super) fn time_up(&self, last_error: Option<String>) -> DeliverError {
         let waiting = self.outbox.counts().map_or(0, |counts| counts.waiting);
         let last_error = last_error.or_else(|| self.outbox.status().ok()?.last_error);
         DeliverError::TimeUp { waiting, last_error }
@@ -199,11 +206,15 @@ pub(super) fn hold_advice(hold: &Hold) -> String {
     match hold {
         Hold::Closed { why: Closed::NotFound, message } => {
             format!(
-                "the spreadsheet is gone, or not ours any more ({message}); restore it from the bin, or sign in as its owner"
+                "the spreadsheet is gone, or not ours any more ({message}); restore it from the bin, sign in as its \
+                 owner, or go on in a new one with `rowkeeper sheet new`"
             )
         }
         Hold::Closed { why: Closed::Forbidden, message } => {
-            format!("this account may not write the spreadsheet ({message}); share it with the account again")
+            format!(
+                "this account may not write the spreadsheet ({message}); share it with the account \
+                 again, or go on in a new one with `rowkeeper sheet new`"
+            )
         }
         Hold::Closed { why: Closed::ApiDisabled, message } => {
             format!(
@@ -222,7 +233,9 @@ pub(super) fn hold_advice(hold: &Hold) -> String {
                 "the sheet refuses every record ({message}); look whether a tab is protected or a header was changed"
             )
         }
-        Hold::Full { message } => format!("the spreadsheet is full ({message})"),
+        Hold::Full { message } => {
+            format!("the spreadsheet is full ({message}); go on in a new one with `rowkeeper sheet new`")
+        }
         Hold::CannotCreate { message } => {
             format!(
                 "Google does not make the spreadsheet as configured ({message}); check [sheet] in the configuration"

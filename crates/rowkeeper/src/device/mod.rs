@@ -2,6 +2,7 @@
 
 mod deliver;
 mod run;
+mod sheets;
 mod standing;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::{fmt, io};
 
 pub use deliver::{DeliverError, Delivered};
 pub use run::Event;
+pub use sheets::WentTo;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;

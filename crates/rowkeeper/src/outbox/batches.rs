@@ -4,16 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use sheet_courier::{
     Batch, Cause, Device, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tag, Tally, Transition, Verdict,
+    Wish,
 };
 
 use super::{DiskError, Happened, Outbox, Record};
 
 /// How long the ids of delivered rows are remembered.
 const SEEN_SECONDS: i64 = 90 * 24 * 3600;
+/// The notes about another spreadsheet: that it is wanted, and why it could not be had.
+const WISH: &str = "wish";
+const REFUSED: &str = "wish refused";
+/// Which batches are bound to an earlier spreadsheet.
+pub(super) const BOUND: &str = "spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1)";
 /// How many ids of delivered rows are remembered.
 const SEEN_ROWS: i64 = 1_000_000;
 
@@ -75,6 +81,9 @@ impl Outbox {
             markers,
             tally: tally(&tx, boot, now)?,
             hold: note(&tx, "hold")?,
+            wish: note(&tx, WISH)?,
+            bound: bound_batches(&tx)?,
+            sheets: tx.query_row("SELECT count(*) FROM sheet", (), |row| row.get(0))?,
         })
     }
 
@@ -167,6 +176,54 @@ impl Outbox {
         Ok(tx.commit()?)
     }
 
+    /// All spreadsheets that rows went to, the current one last.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn sheets(&self) -> Result<Vec<SheetRef>, DiskError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare("SELECT id, url, title FROM sheet ORDER BY n")?;
+        let sheets = statement.query_map((), sheet_of)?.collect::<Result<_, _>>()?;
+        Ok(sheets)
+    }
+
+    /// Another spreadsheet is wanted, by a person. Whoever holds the delivery lock makes it come true; until then and
+    /// after a refusal all stays as it is.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn set_wish(&self, wish: &Wish) -> Result<(), DiskError> {
+        let mut connection = self.writable()?;
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        put_note(&tx, WISH, Some(wish))?;
+        put_note(&tx, REFUSED, None::<&String>)?;
+        Ok(tx.commit()?)
+    }
+
+    /// Another spreadsheet is wanted.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn wish(&self) -> Result<Option<Wish>, DiskError> {
+        Ok(note(&self.connection(), WISH)?)
+    }
+
+    /// Why the last wish did not come true.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn wish_refused(&self) -> Result<Option<String>, DiskError> {
+        Ok(note(&self.connection(), REFUSED)?)
+    }
+
+    /// How many batches are bound to an earlier spreadsheet.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn bound(&self) -> Result<usize, DiskError> {
+        Ok(self.connection().query_row(&format!("SELECT count(*) FROM batch WHERE {BOUND}"), (), |row| row.get(0))?)
+    }
+
     /// Why nothing is sent, if so.
     ///
     /// # Errors
@@ -199,23 +256,18 @@ fn commit_in(connection: &mut Connection, change: &Transition, boot: &str, unix_
             tx.execute(sql, params![id.as_u32(), cause_text(*cause), reason])?;
         }
         Transition::Applied { marker, tally } => {
-            let batch = marker.id.as_u32();
-            tx.execute(
-                "INSERT OR IGNORE INTO seen(hash, at) SELECT caller, ?2 FROM row WHERE batch = ?1 AND caller NOT NULL",
-                (batch, unix_s),
-            )?;
-            // Rarely: it counts up to a million.
-            if marker.seq % 64 == 0 {
-                forget_seen(&tx, unix_s)?;
-            }
-            tx.execute("DELETE FROM row WHERE batch = ?1", (batch,))?;
+            are_done(&tx, marker, unix_s)?;
             tx.execute("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
             close_batch(&tx, marker)?;
             put_tally(&tx, tally, boot)?;
         }
-        Transition::Voided { marker, verdict, tally, hold } => {
+        Transition::Voided { marker, verdict, tally, hold, wish } => {
             give_back(&tx, marker.id, verdict)?;
             close_batch(&tx, marker)?;
+            // A person's wish is the later word.
+            if wish.is_some() && note::<Wish>(&tx, WISH)?.is_none() {
+                put_note(&tx, WISH, wish.as_ref())?;
+            }
             if let Some(hold) = hold {
                 tx.execute("UPDATE row SET state = 0, refusals = 0, run = 0 WHERE state = 2 AND run = 1", ())?;
                 put_note(&tx, "hold", Some(hold))?;
@@ -244,8 +296,66 @@ fn commit_in(connection: &mut Connection, change: &Transition, boot: &str, unix_
         }
         Transition::Held(hold) => put_note(&tx, "hold", Some(hold))?,
         Transition::Released => put_note(&tx, "hold", None::<&Hold>)?,
+        Transition::Wished(wish) => put_note(&tx, WISH, Some(wish))?,
+        Transition::WishRefused { wish, message, hold } => {
+            end_wish(&tx, wish)?;
+            put_note(&tx, REFUSED, Some(message))?;
+            if let Some(hold) = hold {
+                put_note(&tx, "hold", Some(hold))?;
+            }
+        }
+        Transition::Moved { sheet, wish, give_back, tally } => {
+            if let Some(batch) = give_back {
+                self::give_back(&tx, *batch, &Verdict::Return)?;
+                tx.execute("DELETE FROM batch WHERE id = ?1", (batch.as_u32(),))?;
+            }
+            if let Some(old) = current_sheet(&tx)? {
+                tx.execute("UPDATE sheet SET successor = ?2 WHERE id = ?1", (old.id, &sheet.id))?;
+            }
+            insert_sheet(&tx, sheet)?;
+            end_wish(&tx, wish)?;
+            put_note(&tx, "hold", None::<&Hold>)?;
+            put_tally(&tx, tally, boot)?;
+        }
+        Transition::BoundSettled(marker) => {
+            // A person may have taken its rows out of it meanwhile.
+            let found: u32 =
+                tx.query_row("SELECT count(*) FROM batch WHERE id = ?1", (marker.id.as_u32(),), |row| row.get(0))?;
+            if found == 0 {
+                return Err(CommitError::Stale);
+            }
+            if marker.applied {
+                are_done(&tx, marker, unix_s)?;
+            } else {
+                self::give_back(&tx, marker.id, &Verdict::Return)?;
+            }
+            close_batch(&tx, marker)?;
+        }
     }
     Ok(tx.commit()?)
+}
+
+/// The rows of an applied batch are in the sheet.
+fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64) -> Result<(), rusqlite::Error> {
+    let batch = marker.id.as_u32();
+    tx.execute(
+        "INSERT OR IGNORE INTO seen(hash, at) SELECT caller, ?2 FROM row WHERE batch = ?1 AND caller NOT NULL",
+        (batch, unix_s),
+    )?;
+    // Rarely: it counts up to a million.
+    if marker.seq.is_multiple_of(64) {
+        forget_seen(tx, unix_s)?;
+    }
+    tx.execute("DELETE FROM row WHERE batch = ?1", (batch,))?;
+    Ok(())
+}
+
+/// A person may have wished for something else meanwhile: that stays.
+fn end_wish(tx: &Transaction<'_>, wish: &Wish) -> Result<(), rusqlite::Error> {
+    if note::<Wish>(tx, WISH)?.as_ref() == Some(wish) {
+        put_note(tx, WISH, None::<&Wish>)?;
+    }
+    Ok(())
 }
 
 /// Rows of a voided batch leave it.
@@ -352,44 +462,54 @@ fn device(connection: &Connection) -> Result<Device, DiskError> {
 }
 
 fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
-    connection
-        .query_row("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), |row| {
-            Ok(SheetRef { id: row.get(0)?, url: row.get(1)?, title: row.get(2)? })
-        })
-        .optional()
+    connection.query_row("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), sheet_of).optional()
+}
+
+fn sheet_of(row: &Row<'_>) -> Result<SheetRef, rusqlite::Error> {
+    Ok(SheetRef { id: row.get(0)?, url: row.get(1)?, title: row.get(2)? })
 }
 
 fn open_batch(connection: &Connection) -> Result<Option<Batch>, DiskError> {
-    let sql = "SELECT id, seq, spreadsheet, body, digest, cause, reason, tabs, rows, refusals FROM batch";
-    let found = connection
-        .query_row(sql, (), |row| {
-            let body: Vec<u8> = row.get(3)?;
-            let tabs: String = row.get(7)?;
-            let cause: Option<String> = row.get(5)?;
-            let reason: Option<String> = row.get(6)?;
-            let id: i64 = row.get(0)?;
-            let digest: i64 = row.get(4)?;
-            Ok((id, row.get(1)?, row.get(2)?, body, digest, cause, reason, tabs, row.get(8)?, row.get(9)?))
-        })
-        .optional()?;
-    let Some((id, seq, spreadsheet, body, digest, cause, reason, tabs, rows, refusals)) = found else {
-        return Ok(None);
-    };
-    let phase = match cause {
+    Ok(batches(connection, &format!("NOT ({BOUND})"))?.pop())
+}
+
+fn bound_batches(connection: &Connection) -> Result<Vec<Batch>, DiskError> {
+    batches(connection, BOUND)
+}
+
+fn batches(connection: &Connection, which: &str) -> Result<Vec<Batch>, DiskError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT id, seq, spreadsheet, body, digest, cause, reason, tabs, rows, refusals FROM batch
+         WHERE {which} ORDER BY seq"
+    ))?;
+    let mut found = statement.query(())?;
+    let mut batches = Vec::new();
+    while let Some(row) = found.next()? {
+        batches.push(batch_of(row)?);
+    }
+    Ok(batches)
+}
+
+fn batch_of(row: &Row<'_>) -> Result<Batch, DiskError> {
+    let digest: i64 = row.get(4)?;
+    let phase = match row.get::<_, Option<String>>(5)? {
         None => Phase::Send,
-        Some(cause) => Phase::Void(parse_cause(&cause).ok_or(DiskError::NotOurs("batch"))?, reason.unwrap_or_default()),
+        Some(cause) => {
+            let reason: Option<String> = row.get(6)?;
+            Phase::Void(parse_cause(&cause).ok_or(DiskError::NotOurs("batch"))?, reason.unwrap_or_default())
+        }
     };
-    Ok(Some(Batch {
-        id: MarkerId::parse(id).ok_or(DiskError::NotOurs("batch"))?,
-        seq,
-        spreadsheet,
-        body: Arc::from(body),
+    Ok(Batch {
+        id: MarkerId::parse(row.get(0)?).ok_or(DiskError::NotOurs("batch"))?,
+        seq: row.get(1)?,
+        spreadsheet: row.get(2)?,
+        body: Arc::from(row.get::<_, Vec<u8>>(3)?),
         digest: Digest::from_u64(digest as u64),
         phase,
-        tabs: serde_json::from_str(&tabs).map_err(|_| DiskError::NotOurs("batch"))?,
-        rows,
-        refusals,
-    }))
+        tabs: serde_json::from_str(&row.get::<_, String>(7)?).map_err(|_| DiskError::NotOurs("batch"))?,
+        rows: row.get(8)?,
+        refusals: row.get(9)?,
+    })
 }
 
 fn markers(connection: &Connection, spreadsheet: &str) -> Result<Vec<Marker>, DiskError> {
@@ -453,11 +573,13 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::TooBig => "too big",
         Cause::NoAnswer => "no answer",
         Cause::Full => "full",
+        Cause::Move => "move",
     }
 }
 
 fn parse_cause(text: &str) -> Option<Cause> {
-    [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full].into_iter().find(|cause| cause_text(*cause) == text)
+    let all = [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full, Cause::Move];
+    all.into_iter().find(|cause| cause_text(*cause) == text)
 }
 
 impl From<rusqlite::Error> for CommitError {

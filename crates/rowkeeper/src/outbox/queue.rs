@@ -1,8 +1,9 @@
 //! What people see and do: counting, listing, retrying, dropping.
 
-use rusqlite::{Connection, Row, TransactionBehavior, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params_from_iter};
 use serde::Serialize;
 
+use super::batches::BOUND;
 use super::{DiskError, Happened, Outbox, Record};
 use crate::clock::{Mono, Wall};
 
@@ -59,6 +60,8 @@ pub struct Listed {
     pub reason: Option<String>,
     /// In the batch in flight, and to be dropped if that batch turns out not to be in the sheet.
     pub unwanted: bool,
+    /// In a batch that may or may not be in an earlier spreadsheet, which does not answer.
+    pub bound: bool,
 }
 
 /// Which rows a person means.
@@ -149,19 +152,24 @@ impl Outbox {
     /// Puts rows that were set aside back into the queue, and lifts a stop that they caused. A row that was to be
     /// dropped with its batch stays after all. Safe: a row is set aside only after no earlier attempt can land any more.
     ///
+    /// Rows that are bound to an earlier spreadsheet go back to the queue too, if they are named or all are meant. They
+    /// may be there already: whether they may come twice is the person's choice.
+    ///
     /// # Errors
     /// Nothing was changed.
     pub fn retry(&self, which: Which<'_>) -> Result<Retried, DiskError> {
         let mut connection = self.writable()?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut retried = Retried::default();
+        let unbind = format!("UPDATE row SET state = 0, batch = NULL, unwanted = 0 WHERE {IS_BOUND}");
         let set = "UPDATE row SET state = 0, refusals = 0, at_most = NULL, reason = NULL, run = 0 WHERE state = 2";
         match which {
-            Which::SetAside | Which::All => retried.returned = tx.execute(set, ())?,
+            Which::SetAside => retried.returned = tx.execute(set, ())?,
+            Which::All => retried.returned = tx.execute(set, ())? + tx.execute(&unbind, ())?,
             Which::Ids(ids) => {
                 let one = format!("{set} AND id = ?1");
                 for id in ids {
-                    let returned = tx.execute(&one, (id,))?;
+                    let returned = tx.execute(&one, (id,))? + tx.execute(&format!("{unbind} AND id = ?1"), (id,))?;
                     retried.returned += returned;
                     if returned == 0 {
                         let kept = tx.execute("UPDATE row SET unwanted = 0 WHERE id = ?1", (id,))?;
@@ -171,12 +179,14 @@ impl Outbox {
             }
         }
         tx.execute("DELETE FROM note WHERE name = 'hold' AND value LIKE '%\"sheet_refuses\"%'", ())?;
+        forget_empty(&tx)?;
         tx.commit()?;
         Ok(retried)
     }
 
     /// Forgets rows for good, on a person's word. A row in the batch in flight may already be in the sheet: it is
-    /// dropped only if that batch turns out not to be.
+    /// dropped only if that batch turns out not to be. One that is bound to an earlier spreadsheet is forgotten: that it
+    /// may be lost is the person's choice.
     ///
     /// # Errors
     /// Nothing was changed.
@@ -187,12 +197,13 @@ impl Outbox {
         match which {
             Which::SetAside => dropped.dropped = tx.execute("DELETE FROM row WHERE state = 2", ())?,
             Which::All => {
-                dropped.dropped = tx.execute("DELETE FROM row WHERE state <> 1", ())?;
+                dropped.dropped = tx.execute(&format!("DELETE FROM row WHERE (state <> 1 OR {IS_BOUND})"), ())?;
                 dropped.in_flight = tx.execute("UPDATE row SET unwanted = 1 WHERE state = 1", ())?;
             }
             Which::Ids(ids) => {
                 for id in ids {
-                    let gone = tx.execute("DELETE FROM row WHERE id = ?1 AND state <> 1", (id,))?;
+                    let gone =
+                        tx.execute(&format!("DELETE FROM row WHERE id = ?1 AND (state <> 1 OR {IS_BOUND})"), (id,))?;
                     let bound = tx.execute("UPDATE row SET unwanted = 1 WHERE id = ?1 AND state = 1", (id,))?;
                     dropped.dropped += gone;
                     dropped.in_flight += bound;
@@ -202,9 +213,21 @@ impl Outbox {
                 }
             }
         }
+        forget_empty(&tx)?;
         tx.commit()?;
         Ok(dropped)
     }
+}
+
+/// Of a row: its batch is one of an earlier spreadsheet.
+const IS_BOUND: &str = "coalesce(batch IN (SELECT id FROM batch WHERE
+    spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1)), 0)";
+
+/// A bound batch without rows has nothing to wait for.
+fn forget_empty(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    let empty = "NOT EXISTS (SELECT 1 FROM row WHERE row.batch = batch.id)";
+    tx.execute(&format!("DELETE FROM batch WHERE {BOUND} AND {empty}"), ())?;
+    Ok(())
 }
 
 /// In the order in which they came.
@@ -215,7 +238,8 @@ pub(super) fn each_in(
 ) -> Result<(), rusqlite::Error> {
     let ids: String = vec!["?"; filter.ids.len()].join(",");
     let sql = format!(
-        "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted FROM row
+        "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted,
+         {IS_BOUND} FROM row
          WHERE {} AND {} ORDER BY n LIMIT {}",
         filter.state.map_or("1".into(), |state| format!("state = {}", state.code())),
         if filter.ids.is_empty() { "1".into() } else { format!("id IN ({ids})") },
@@ -241,6 +265,7 @@ fn listed(row: &Row<'_>) -> Result<Listed, rusqlite::Error> {
         state: RowState::from_code(row.get(8)?),
         reason: row.get(9)?,
         unwanted: row.get(10)?,
+        bound: row.get(11)?,
     })
 }
 

@@ -161,7 +161,7 @@ fn an_outbox_that_cannot_be_written_can_be_looked_at() {
     let path = dir.path().join("out box?.sqlite");
     let outbox = Outbox::open(&path, ROOMY).unwrap();
     let row = new_row(None, 1.0);
-    outbox.accept(&[row.clone()]).unwrap();
+    outbox.accept(std::slice::from_ref(&row)).unwrap();
     // While the writer lives, its log is read too.
     assert_eq!(Outbox::open_to_look(&path, ROOMY).unwrap().counts().unwrap().waiting, 1);
     drop(outbox);

@@ -41,6 +41,8 @@ fn plan(seed: u64) -> Plan {
         squatters: chance.pick(&[0.0, 0.0, 0.02]),
         people: chance.pick(&[0.0, 0.0, 0.02]),
         words: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
+        full: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
+        closed: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
         ..Plan::default()
     }
 }
@@ -102,6 +104,8 @@ fn stormy(seed: u64) -> Plan {
         squatters: 0.0,
         people: 0.0,
         words: 0.0,
+        full: 0.0,
+        closed: 0.0,
         ..plan(seed)
     }
 }
@@ -109,6 +113,16 @@ fn stormy(seed: u64) -> Plan {
 /// Strangers take our ids and let go of them while attempts are on their way.
 fn squatted(seed: u64) -> Plan {
     Plan { squatters: 0.03, ..stormy(seed) }
+}
+
+/// Spreadsheets become full, and are emptied again, while siblings deliver.
+fn rolling(seed: u64) -> Plan {
+    Plan { devices: 3, full: 0.03, ..stormy(seed) }
+}
+
+/// Spreadsheets are closed while batches are on their way, and people send the device elsewhere.
+fn closing(seed: u64) -> Plan {
+    Plan { closed: 0.03, ..stormy(seed) }
 }
 
 /// Several devices add columns at once.
@@ -141,7 +155,7 @@ fn an_old_copy_of_the_state_notices_and_stops() {
     let with = |mutation, plan: Plan| Plan { mutation: Some(mutation), ..plan };
     notices("NoContactCheck", seeds, |seed| with(Mutation::NoContactCheck, restored(seed)));
     // Long pauses and nothing in doubt: all markers are old when the copy looks.
-    let quiet = |seed| Plan { pause: 2_000, restore: 0.3, weather: Weather::default(), ..restored(seed) };
+    let quiet = |seed| Plan { rows: 100, pause: 6_000, restore: 0.02, weather: Weather::default(), ..restored(seed) };
     notices("PruneNewest", seeds, |seed| with(Mutation::PruneNewest, quiet(seed)));
 }
 
@@ -149,7 +163,7 @@ fn an_old_copy_of_the_state_notices_and_stops() {
 fn rules_left_out_are_noticed() {
     let seeds = number("WORLD_MUTATION_SEEDS", 300);
     type Maker = fn(u64) -> Plan;
-    let mutations: [(Mutation, Maker); 12] = [
+    let mutations: [(Mutation, Maker); 15] = [
         (Mutation::NoMarker, stormy),
         (Mutation::UnknownIsFailed, stormy),
         (Mutation::RefusedMeansNotApplied, stormy),
@@ -162,9 +176,12 @@ fn rules_left_out_are_noticed() {
         (Mutation::FoundBatchNotInDoubt, squatted),
         (Mutation::LayoutNotRead, shared),
         (Mutation::NoLayoutRegister, shared),
+        (Mutation::RollWithoutVoid, rolling),
+        (Mutation::OwnSuccessor, rolling),
+        (Mutation::BoundGivenBack, closing),
     ];
     // First without: what is noticed must be the missing rule.
-    for plan in [stormy, squatted, shared] {
+    for plan in [stormy, squatted, shared, rolling, closing] {
         live(seeds.min(60), plan);
     }
     for (mutation, plan) in mutations {

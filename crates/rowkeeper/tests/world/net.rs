@@ -1,6 +1,6 @@
 //! The network and Google behind it: requests land now, later, twice or never, and answers get lost.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -39,9 +39,16 @@ pub(crate) struct Net {
     /// Given up by their senders, and still on their way.
     late: BTreeMap<(Duration, u64), Sent>,
     token: String,
+    /// Spreadsheets that take no more cells.
+    pub(crate) full: BTreeSet<String>,
+    /// Spreadsheets that are not ours to see for the moment.
+    pub(crate) closed: BTreeSet<String>,
     /// Google as it was a moment ago, oldest first.
     past: VecDeque<(Duration, Model)>,
 }
+
+/// Google's words (docs/google.md).
+const FULL: &str = r#"{"error":{"code":400,"message":"Invalid requests[1].appendCells: This action would increase the number of cells in the workbook above the limit of 10000000 cells.","status":"INVALID_ARGUMENT"}}"#;
 
 /// A read is never older than this.
 const OLDEST_READ: Duration = Duration::from_secs(30);
@@ -86,7 +93,16 @@ fn json_of(body: &[u8]) -> Value {
 impl Net {
     pub(crate) fn new(weather: Weather) -> Self {
         let (google, token) = signed_in().clone();
-        Self { google, weather, attempts: 0, late: BTreeMap::new(), token, past: VecDeque::new() }
+        Self {
+            google,
+            weather,
+            attempts: 0,
+            late: BTreeMap::new(),
+            token,
+            full: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            past: VecDeque::new(),
+        }
     }
 
     /// One attempt of a device, from its first byte to its end; time passes meanwhile.
@@ -160,8 +176,10 @@ impl Net {
     fn answer(&mut self, sent: Sent, clock: &WorldClock, chance: &mut Chance) -> Response {
         let now = clock.world();
         self.past.retain(|(at, _)| *at + OLDEST_READ >= now);
-        let is_read = !sent.path().ends_with(":batchUpdate");
-        let reply = if is_read && !self.past.is_empty() && chance.is(self.weather.stale) {
+        let is_read = !sent.path().ends_with(":batchUpdate") && sent.path() != "/v4/spreadsheets";
+        let reply = if let Some(no) = self.refusal(&sent) {
+            no
+        } else if is_read && !self.past.is_empty() && chance.is(self.weather.stale) {
             let mut past = self.past[chance.below(self.past.len() as u64) as usize].1.clone();
             response(past.handle(Duration::from_secs(ORIGIN_UNIX) + now, &sent))
         } else {
@@ -195,7 +213,21 @@ impl Net {
         }
     }
 
+    /// What is not the emulator's business: a spreadsheet that was closed to us, and one at its limit of cells.
+    fn refusal(&self, sent: &Sent) -> Option<Response> {
+        let id = sent.path().strip_prefix("/v4/spreadsheets/")?.split(['/', ':', '?']).next()?;
+        if self.closed.contains(id) {
+            let body = r#"{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}"#;
+            return Some(plain(404, body));
+        }
+        let appends = || sent.body.windows(11).any(|text| text == b"appendCells");
+        (self.full.contains(id) && appends()).then(|| plain(400, FULL))
+    }
+
     fn land(&mut self, sent: &Sent, at: Duration) -> Response {
+        if let Some(no) = self.refusal(sent) {
+            return no;
+        }
         if self.weather.stale > 0.0 && sent.path().ends_with(":batchUpdate") {
             self.past.push_back((at, self.google.clone()));
         }

@@ -12,7 +12,7 @@ use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Settings
 use rowkeeper::http::Lost;
 use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value, Which};
 use serde_json::json;
-use sheet_courier::{Hold, ID_COLUMN, Mutation, Table, Tag};
+use sheet_courier::{Hold, ID_COLUMN, Mutation, Table, Tag, Wish};
 
 use super::chance::Chance;
 use super::clock::WorldClock;
@@ -40,6 +40,10 @@ pub(crate) struct Plan {
     pub(crate) people: f64,
     /// So often a person drops a row, or sends one again that was set aside.
     pub(crate) words: f64,
+    /// So often a spreadsheet becomes full, or has room again.
+    pub(crate) full: f64,
+    /// So often a spreadsheet is closed to us, and so often a person does something about it.
+    pub(crate) closed: f64,
     /// So often an old copy of the state directory is put in place of the newer one, once.
     pub(crate) restore: f64,
     pub(crate) mutation: Option<Mutation>,
@@ -64,6 +68,7 @@ pub(crate) struct World {
     scratch: Option<tempfile::TempDir>,
     backup: Option<(Duration, PathBuf)>,
     restored: bool,
+    plan_had_closed: bool,
     story: String,
 }
 
@@ -73,6 +78,8 @@ struct Row {
     /// Recorded after the backup that was restored later: gone with the newer state.
     may_be_lost: bool,
     dropped: Option<Said>,
+    /// A person said to send it again although it may have been there.
+    may_double: bool,
 }
 
 /// What a person was told who dropped a row.
@@ -117,6 +124,7 @@ impl World {
             squatting: Vec::new(),
             backup: None,
             restored: false,
+            plan_had_closed: plan.closed > 0.0,
             story: String::new(),
             scratch,
             clock,
@@ -156,6 +164,9 @@ impl World {
                 self.plan.death = 0.0;
                 self.plan.squatters = 0.0;
                 self.plan.restore = 0.0;
+                (self.plan.full, self.plan.closed) = (0.0, 0.0);
+                self.net.full.clear();
+                self.net.closed.clear();
             }
             if steps > 60_000 {
                 return Err(self.wrong("it never becomes quiet"));
@@ -206,6 +217,12 @@ impl World {
         if self.chance.is(self.plan.words) {
             self.has_a_word(next)?;
         }
+        if self.chance.is(self.plan.full) {
+            self.fills_or_empties();
+        }
+        if self.chance.is(self.plan.closed) {
+            self.closes_or_helps(next);
+        }
         self.step(next)
     }
 
@@ -231,7 +248,7 @@ impl World {
         let accepted = self.devices[at].outbox.accept(rows).unwrap();
         for (row, accepted) in rows.iter().zip(accepted) {
             let (number, is_poison) = number_of(row);
-            let row = Row { number, is_poison, may_be_lost: false, dropped: None };
+            let row = Row { number, is_poison, may_be_lost: false, dropped: None, may_double: false };
             assert!(self.acknowledged.insert(accepted.id, row).is_none(), "an id was given out twice");
         }
     }
@@ -292,7 +309,9 @@ impl World {
         let stepped = stepped.map_err(|error| format!("seed {}: {error}", self.seed))?;
         let now = self.clock.world();
         device.hold = None;
-        device.rests = matches!(stepped, Stepped::Idle | Stepped::Hold(..));
+        // A closed spreadsheet is asked for again by itself.
+        let probes = matches!(stepped, Stepped::Hold(Hold::Closed { .. } | Hold::CannotCreate { .. }, _));
+        device.rests = matches!(stepped, Stepped::Idle | Stepped::Hold(..)) && !probes;
         device.awake_at = match &stepped {
             Stepped::Changed(_) | Stepped::Called => now,
             Stepped::WaitUntil(until) => device.clock.in_world(*until),
@@ -384,6 +403,41 @@ impl World {
         Ok(())
     }
 
+    fn fills_or_empties(&mut self) {
+        let sheets = self.net.google.spreadsheet_ids();
+        let Some(sheet) = sheets.get(self.chance.below(sheets.len() as u64) as usize).cloned() else { return };
+        if self.net.full.remove(&sheet) {
+            self.tell(&format!("somebody makes room in {sheet}"));
+        } else if self.net.full.len() < 3 {
+            self.tell(&format!("{sheet} is full"));
+            self.net.full.insert(sheet);
+        }
+    }
+
+    /// The spreadsheet goes into the bin or is not shared any more; it comes back, or the device is told where to go.
+    fn closes_or_helps(&mut self, at: usize) {
+        let Some(sheet) = self.devices[at].outbox.sheet().unwrap().map(|sheet| sheet.id) else { return };
+        if self.net.closed.insert(sheet.clone()) {
+            self.tell(&format!("{sheet} is closed"));
+            return;
+        }
+        let sheets = self.net.google.spreadsheet_ids();
+        let other = sheets[self.chance.below(sheets.len() as u64) as usize].clone();
+        let wish = match self.chance.below(4) {
+            0 => {
+                self.net.closed.remove(&sheet);
+                return self.tell(&format!("{sheet} is open again"));
+            }
+            1 => Wish::Adopt(other),
+            _ => Wish::New,
+        };
+        let device = &mut self.devices[at];
+        device.outbox.set_wish(&wish).unwrap();
+        device.awake_at = self.clock.world();
+        device.rests = false;
+        self.tell(&format!("device {at} is to go to {wish:?}"));
+    }
+
     /// A person drops a row, or sends one again that was set aside.
     fn has_a_word(&mut self, at: usize) -> Result<(), String> {
         let outbox = self.devices[at].outbox.clone();
@@ -393,6 +447,20 @@ impl World {
         }
         let row = &rows[self.chance.below(rows.len() as u64) as usize];
         let ids = [row.id.clone()];
+        let known = self.acknowledged.get_mut(&row.id).unwrap();
+        if row.bound {
+            // Nobody knows whether it is there.
+            if self.chance.is(0.5) {
+                known.may_double = true;
+                assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
+            } else {
+                known.dropped = Some(Said::InFlight);
+                assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
+            }
+            self.devices[at].rests = false;
+            self.tell(&format!("somebody decides about {}", row.id));
+            return Ok(());
+        }
         if row.state == RowState::Aside && self.chance.is(0.7) {
             assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
             self.devices[at].rests = false;
@@ -474,6 +542,8 @@ impl World {
                 // Rows that nobody could deliver, three in a row: a person has to look.
                 Some(Hold::SheetRefuses { .. }) if self.plan.poison > 0.0 => report.stops += 1,
                 Some(Hold::Copy { .. }) if self.restored => report.copies += 1,
+                // Its successor was closed when it was full.
+                Some(Hold::Full { .. }) if self.plan_had_closed => report.stops += 1,
                 Some(hold) => return Err(self.wrong(&format!("{} stops: {hold:?}", device.name))),
                 None => {}
             }
@@ -488,6 +558,7 @@ impl World {
             let is_right = match (times, kept) {
                 (0, None) if row.dropped.is_some() => true,
                 (1, None) if row.dropped == Some(Said::Gone) => false,
+                (1 | 2, None) if row.may_double => true,
                 (1, None) => !row.is_poison,
                 // A copy, or a batch that may have landed, stops with its rows listed; what it delivered is there too.
                 (1, Some(_)) => report.stops + report.copies > 0,
@@ -501,6 +572,8 @@ impl World {
             }
             report.aside += usize::from(kept == Some(&RowState::Aside));
         }
+        report.spreadsheets = self.net.google.spreadsheet_ids().len();
+        self.siblings_stay_together()?;
         if self.broken_promises > 0 {
             return Err(self.wrong(&format!("{} rows were acknowledged and are gone", self.broken_promises)));
         }
@@ -508,6 +581,20 @@ impl World {
             return Err(self.wrong(&format!("row {id} was never acknowledged")));
         }
         Ok(report)
+    }
+
+    /// Nobody sent them anywhere: then a spreadsheet has one successor at most.
+    fn siblings_stay_together(&self) -> Result<(), String> {
+        let mut successors: BTreeMap<String, String> = BTreeMap::new();
+        for device in self.devices.iter().filter(|_| !self.plan_had_closed) {
+            for pair in device.outbox.sheets().unwrap().windows(2) {
+                let other = successors.insert(pair[0].id.clone(), pair[1].id.clone());
+                if other.is_some_and(|other| other != pair[1].id) {
+                    return Err(self.wrong(&format!("two spreadsheets come after {}", pair[0].id)));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn read_tab(&self, rows: &[Vec<CellValue>], found: &mut BTreeMap<String, u64>) -> Result<(), String> {
@@ -544,7 +631,9 @@ impl World {
     }
 
     fn wrong(&self, what: &str) -> String {
-        let lines: Vec<&str> = self.story.lines().collect();
+        // A device that waits says the same again and again.
+        let mut lines: Vec<&str> = self.story.lines().collect();
+        lines.dedup_by_key(|line| line.get(10..line.len().min(60)));
         let end = lines[lines.len().saturating_sub(60)..].join("\n");
         format!("{end}\nseed {}: {what}", self.seed)
     }
@@ -561,6 +650,7 @@ pub(crate) struct Report {
     pub(crate) aside: usize,
     /// Devices that stopped because three rows in a row were refused.
     pub(crate) stops: usize,
+    pub(crate) spreadsheets: usize,
     /// Devices that found out that they are a copy.
     pub(crate) copies: usize,
     pub(crate) attempts: u64,
@@ -572,6 +662,7 @@ impl std::ops::AddAssign for Report {
         self.aside += other.aside;
         self.stops += other.stops;
         self.copies += other.copies;
+        self.spreadsheets += other.spreadsheets;
         self.attempts += other.attempts;
     }
 }

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::{Asked, Courier, Next};
 use crate::C;
 use crate::freeze;
+use crate::ids::MarkerId;
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, tab_of};
 use crate::mutation::Mutation;
 use crate::wire::{self, Call, SheetProperties};
@@ -87,6 +88,13 @@ impl Courier {
                 Call::write(update(), freeze::prune_body(named, self.prune_by()))
             }
             (Asked::Tabs, _) => wire::get_tabs(sheet),
+            (Asked::Adopt(id), _) => wire::get_name(id),
+            (Asked::Register, _) => wire::get_marker(sheet, MarkerId::of_next(sheet)),
+            (Asked::Claim, _) => {
+                let successor = self.candidate().map_or("", |sheet| sheet.id.as_str());
+                Call::write(update(), freeze::next_body(sheet, successor))
+            }
+            (Asked::BoundCheck | Asked::BoundVoid, _) => self.bound_call(asked),
             // Without a batch there is nothing to send: look instead.
             (Asked::Check | Asked::Batch | Asked::Void | Asked::Marker, _) => wire::search(sheet, &[&key, LAYOUT_KEY]),
         }
@@ -110,6 +118,6 @@ impl Courier {
                 }
             }
         }
-        freeze::create_body(&self.options.title, &self.options.timezone, tables.into_iter())
+        freeze::create_body(&self.title(), &self.options.timezone, tables.into_iter())
     }
 }

@@ -3,6 +3,7 @@
 use core::mem;
 use core::time::Duration;
 
+use super::moving::{Bound, Register};
 use super::{Courier, Doing, Known, Settle, Trail};
 use crate::durable::{Marker, Phase, Transition};
 
@@ -40,8 +41,11 @@ impl Courier {
                     _ => self.known = Known::default(),
                 }
             }
-            Transition::Voided { marker, tally, hold, .. } => {
+            Transition::Voided { marker, tally, hold, wish, .. } => {
                 state.tally = tally;
+                if wish.is_some() {
+                    state.wish = wish;
+                }
                 if hold.is_some() {
                     state.hold = hold;
                 }
@@ -73,6 +77,28 @@ impl Courier {
             }
             Transition::Held(hold) => state.hold = Some(hold),
             Transition::Released => state.hold = None,
+            Transition::Wished(wish) => {
+                state.wish = Some(wish);
+                self.register = Register::Unread;
+            }
+            Transition::WishRefused { hold, .. } => {
+                state.wish = None;
+                if hold.is_some() {
+                    state.hold = hold;
+                }
+            }
+            Transition::Moved { sheet, tally, .. } => {
+                // What is kept in memory was about another spreadsheet; the edge makes a new courier from the disk.
+                state.sheet = Some(sheet);
+                state.tally = tally;
+                state.wish = None;
+                state.hold = None;
+                state.batch = None;
+            }
+            Transition::BoundSettled(marker) => {
+                state.bound.retain(|batch| batch.id != marker.id);
+                self.bound = Bound::default();
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod asking;
 mod mirror;
+mod moving;
 mod open;
 mod replies;
 mod tidy;
@@ -15,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::cell::Row;
-use crate::durable::{Batch, Durable, Hold, Marker, Phase, Transition};
+use crate::durable::{Batch, Durable, Hold, Marker, Phase, Transition, Wish};
 use crate::freeze::{MAX_BODY_BYTES, MAX_ROWS, Plan};
 use crate::ids::{Fate, MarkerId, marker_key};
 use crate::layout::{Layout, Versions};
@@ -23,6 +24,8 @@ use crate::life;
 use crate::mutation::Mutation;
 use crate::pace::{Backoff, Pace};
 use crate::wire::{Call, SheetProperties};
+
+use moving::{Bound, Register};
 
 /// A read of a marker must begin this soon after the 400 that asked for it: a twin may have pruned it meanwhile.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
@@ -120,6 +123,9 @@ pub struct Courier {
     /// Its prune was refused: is it there at all?
     prune_look_up: Option<MarkerId>,
     probe_at: Duration,
+    /// What is known of the register that names the next spreadsheet.
+    register: Register,
+    bound: Bound,
     /// The newest `Date` of Google's, and when it came.
     google: Option<(i64, Duration)>,
     trouble: Option<String>,
@@ -151,6 +157,16 @@ enum Asked {
     Prune(Vec<MarkerId>),
     /// One marker, after its prune was refused.
     Pruned(MarkerId),
+    /// The name of a spreadsheet that rows are to go to.
+    Adopt(String),
+    /// The register that names the next spreadsheet.
+    Register,
+    /// Writes that register.
+    Claim,
+    /// The markers of ours in the spreadsheet of the first bound batch.
+    BoundCheck,
+    /// The void of that batch.
+    BoundVoid,
 }
 
 /// The attempts of the open batch in this process.
@@ -221,6 +237,8 @@ impl Courier {
             prune_after: Duration::ZERO,
             prune_singly: false,
             prune_look_up: None,
+            register: Register::Unread,
+            bound: Bound::default(),
             google: None,
             trouble: None,
             mutation: None,
@@ -251,6 +269,19 @@ impl Courier {
     /// The batch in flight may or may not be in the sheet.
     pub fn in_doubt(&self) -> bool {
         self.state.batch.is_some() && self.trail.doubt
+    }
+
+    /// A person wants another spreadsheet, or no other any more: said in another process.
+    pub fn wish(&mut self, wish: Option<Wish>) {
+        if self.state.wish != wish {
+            self.state.wish = wish;
+            self.register = Register::Unread;
+        }
+    }
+
+    /// Bound batches may have been settled by a person, in another process: how many there are now.
+    pub fn bound(&self) -> usize {
+        self.state.bound.len()
     }
 
     /// A person lifted the hold, in another process.
@@ -309,6 +340,14 @@ impl Courier {
         if let Some(change) = self.due.take() {
             return Next::Commit(change);
         }
+        if let Some(wish) = self.state.wish.clone()
+            && let Some(next) = self.moving(wish, now)
+        {
+            return next;
+        }
+        if let Some(settle) = self.settle_bound(now) {
+            return settle;
+        }
         if let Some(hold) = self.state.hold.clone() {
             return self.held(hold, now);
         }
@@ -343,7 +382,7 @@ impl Courier {
     fn without_sheet(&mut self, now: Duration) -> Next {
         match self.gathered.take() {
             None => Next::Gather,
-            Some(rows) if rows.is_empty() => Next::Idle,
+            Some(rows) if rows.is_empty() => self.idle(),
             Some(rows) => {
                 let ready = self.pace.ready_at(now);
                 if now < ready {

@@ -8,7 +8,7 @@ use super::{
     ASIDES_TO_STOP, Asked, Courier, NO_ANSWER_AFTER, Next, REKEYS_TO_STOP, SETTLE_WITHIN, Settle, TOO_LONG_UNKNOWN,
     TOO_MANY_UNKNOWNS,
 };
-use crate::durable::{Batch, Cause, Hold, Phase, Transition, Verdict};
+use crate::durable::{Batch, Cause, Hold, Phase, Transition, Verdict, Wish};
 use crate::freeze;
 use crate::ids::{Fate, MarkerId};
 use crate::mutation::Mutation;
@@ -79,7 +79,6 @@ impl Courier {
         tally.rekeys = 0;
         self.pace.store(&mut tally);
         let one_row = batch.rows <= 1;
-        let full = reason.clone();
         let verdict = match cause {
             Cause::Content if !self.layout_unchanged(batch) && !self.left_out(Mutation::LayoutNotRead) => {
                 Verdict::Return
@@ -94,20 +93,19 @@ impl Courier {
                 Verdict::Halve(batch.rows.div_ceil(2))
             }
             Cause::NoAnswer => Verdict::Aside(reason),
-            Cause::Full => Verdict::Return,
+            Cause::Full | Cause::Move => Verdict::Return,
         };
         let mut hold = None;
+        let wish = (cause == Cause::Full).then_some(Wish::Next);
         if let Verdict::Aside(message) = &verdict {
             tally.asides += 1;
             if tally.asides >= ASIDES_TO_STOP {
                 tally.asides = 0;
                 hold = Some(Hold::SheetRefuses { message: message.clone() });
             }
-        } else if cause == Cause::Full {
-            hold = Some(Hold::Full { message: full });
         }
         let marker = self.marker(batch, Fate::Void, true, date);
-        Next::Commit(Transition::Voided { marker, verdict, tally, hold })
+        Next::Commit(Transition::Voided { marker, verdict, tally, hold, wish })
     }
 
     pub(super) fn layout_unchanged(&self, batch: &Batch) -> bool {
@@ -139,13 +137,17 @@ impl Courier {
     }
 
     /// The same rows under a new id: only when no attempt under the old one can be alive.
-    pub(super) fn rekey(&self, reason: &str) -> Transition {
+    pub(super) fn rekey(&self) -> Transition {
         let Some(batch) = &self.state.batch else { return Transition::Released };
         let mut tally = self.state.tally;
         tally.rekeys += 1;
         self.pace.store(&mut tally);
         if tally.rekeys > REKEYS_TO_STOP {
-            return Transition::Held(Hold::Full { message: format!("no room for markers: {reason}") });
+            // No room for markers, so not for a void either; but no attempt can be alive, as for every new id.
+            tally.rekeys = 0;
+            let marker = self.marker(batch, Fate::Void, true, None);
+            let (verdict, wish) = (Verdict::Return, Some(Wish::Next));
+            return Transition::Voided { marker, verdict, tally, hold: None, wish };
         }
         let device = &self.state.device;
         let id = MarkerId::of(device.base, device.next_seq);
@@ -167,6 +169,6 @@ impl Courier {
     pub(super) fn unfreeze(&self) -> Next {
         let Some(batch) = &self.state.batch else { return Next::Gather };
         let marker = self.marker(batch, Fate::Void, true, None);
-        Next::Commit(Transition::Voided { marker, verdict: Verdict::Return, tally: self.state.tally, hold: None })
+        Next::Commit(Transition::Voided { marker, verdict: Verdict::Return, tally: self.state.tally, hold: None, wish: None })
     }
 }

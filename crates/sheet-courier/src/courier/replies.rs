@@ -4,10 +4,11 @@ use alloc::string::{String, ToString};
 use core::mem;
 use core::time::Duration;
 
+use super::moving::Register;
 use super::{Asked, Courier, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle};
 use crate::D;
 use crate::answer::{self, Outcome, Reading};
-use crate::durable::{Cause, Closed, Hold, Phase, SheetRef, Transition, Verdict};
+use crate::durable::{Cause, Closed, Hold, Phase, SheetRef, Transition, Verdict, Wish};
 use crate::freeze::MAX_BODY_BYTES;
 use crate::ids::{Fate, MarkerId};
 use crate::layout::{self, Layout, Tab};
@@ -40,7 +41,7 @@ impl Courier {
                 (answer::read(answer), date)
             }
         };
-        if asked != Asked::Batch && !matches!(reading, Reading::Unknown(_)) {
+        if !matches!(asked, Asked::Batch | Asked::BoundCheck | Asked::BoundVoid) && !matches!(reading, Reading::Unknown(_)) {
             self.trail.others_answered = true;
         }
         match reading {
@@ -112,11 +113,12 @@ impl Courier {
                     let theirs = created.properties.map(|titled| wire::printable(&titled.title));
                     let title = theirs.unwrap_or_else(|| self.options.title.clone());
                     let url = wire::printable(&created.spreadsheet_url);
-                    let sheet = SheetRef { id: created.spreadsheet_id, url, title };
-                    self.due = Some(Transition::SheetCreated(sheet));
+                    self.created(SheetRef { id: created.spreadsheet_id, url, title });
                 }
                 None => return false,
             },
+            Asked::Adopt(_) | Asked::Register | Asked::Claim => return self.moved_on(asked, body),
+            Asked::BoundCheck | Asked::BoundVoid => return self.bound_answered(asked, body, date, now),
             Asked::Prune(ids) => match wire::parse_batch_reply(body) {
                 Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => {
                     self.prune_singly = false;
@@ -194,7 +196,7 @@ impl Courier {
         if may_be_alive && !waited && !self.left_out(Mutation::RekeyAtOnce) {
             self.settle = Settle::ReadAgain(self.trail.ended + D, reason);
         } else {
-            self.due = Some(self.rekey(&reason));
+            self.due = Some(self.rekey());
         }
     }
 
@@ -209,6 +211,10 @@ impl Courier {
                 self.known = Default::default();
             }
             Asked::Void => self.settle = Settle::Read(now, message),
+            Asked::Create | Asked::Adopt(_) if self.refuses_wish(asked, &message) => {}
+            Asked::Claim if self.left_out(Mutation::OwnSuccessor) => self.register = Register::NotToBeHad,
+            Asked::Claim => self.register = Register::refused(now),
+            Asked::BoundVoid => self.bound.look_again(now),
             Asked::Create => self.due = Some(Transition::Held(Hold::CannotCreate { message })),
             Asked::Prune(ids) => match ids.as_slice() {
                 // Whether a delete without a match is refused is not known (docs/google.md): look.
@@ -220,7 +226,7 @@ impl Courier {
                 self.known.tabs = None;
                 self.later(asked, message, now, random);
             }
-            Asked::Marker | Asked::Check | Asked::Tabs | Asked::Pruned(_) => self.later(asked, message, now, random),
+            _ => self.later(asked, message, now, random),
         }
     }
 
@@ -228,6 +234,10 @@ impl Courier {
         let Some(batch) = &self.state.batch else { return };
         self.due = Some(if self.left_out(Mutation::AbsentMeansNotApplied) {
             self.halve_unvoided()
+        } else if cause == Cause::Full && self.left_out(Mutation::RollWithoutVoid) {
+            let marker = self.marker(batch, Fate::Void, true, None);
+            let (tally, wish) = (self.state.tally, Some(Wish::Next));
+            Transition::Voided { marker, verdict: Verdict::Return, tally, hold: None, wish }
         } else {
             Transition::ToVoid { id: batch.id, cause, reason }
         });
@@ -235,9 +245,9 @@ impl Courier {
 
     fn halve_unvoided(&self) -> Transition {
         match self.unfreeze() {
-            Next::Commit(Transition::Voided { marker, tally, hold, .. }) => {
+            Next::Commit(Transition::Voided { marker, tally, hold, wish, .. }) => {
                 let rows = self.state.batch.as_ref().map_or(1, |batch| batch.rows);
-                Transition::Voided { marker, verdict: Verdict::Halve(rows.div_ceil(2)), tally, hold }
+                Transition::Voided { marker, verdict: Verdict::Halve(rows.div_ceil(2)), tally, hold, wish }
             }
             _ => Transition::Released,
         }
@@ -247,6 +257,9 @@ impl Courier {
         match (asked, why) {
             (Asked::Marker, Closed::NotFound) => return self.not_to_be_had(false),
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
+            (Asked::Register, Closed::NotFound) => return self.register_absent(now),
+            (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound.wait(now + PROBE_EVERY),
+            (Asked::Create | Asked::Adopt(_), _) if self.refuses_wish(asked, &message) => return,
             _ => {}
         }
         self.probe_at = now + if why == Closed::ApiDisabled { PROBE_API_EVERY } else { PROBE_EVERY };
@@ -283,6 +296,7 @@ impl Courier {
         match asked {
             // Tidying up never delays rows.
             Asked::Prune(_) | Asked::Pruned(_) => self.prune_after = now + wait,
+            Asked::BoundCheck | Asked::BoundVoid => self.bound.wait(now + wait),
             _ => {
                 self.trouble = Some(why);
                 self.not_before = now + wait;
@@ -391,5 +405,5 @@ enum Settled {
 }
 
 fn is_write(asked: &Asked) -> bool {
-    matches!(asked, Asked::Batch | Asked::Void | Asked::Create)
+    matches!(asked, Asked::Batch | Asked::Void | Asked::Create | Asked::Claim)
 }

@@ -1,0 +1,256 @@
+//! From one spreadsheet to another (protocol section 7), and what may be left behind in the one before.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use super::{Asked, Courier, LOOK_AGAIN, Next, PROBE_EVERY};
+use crate::durable::{Cause, Hold, Marker, Phase, SheetRef, Transition, Wish};
+use crate::freeze::{self, NEXT_KEY};
+use crate::ids::{Fate, MarkerId};
+use crate::mutation::Mutation;
+use crate::wire::{self, Call};
+
+/// What is known of the register that names the next spreadsheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Register {
+    Unread,
+    /// It was not there when it was read.
+    Absent,
+    /// Our claim was refused at this moment; who has it is to be read from then on.
+    Refused { at: Duration, read_at: Duration },
+    /// It names this spreadsheet.
+    Names(String),
+    /// It is somebody else's, or there is no room for it: siblings will not find our successor.
+    NotToBeHad,
+}
+
+impl Register {
+    pub(super) fn refused(now: Duration) -> Self {
+        Self::Refused { at: now, read_at: now }
+    }
+}
+
+/// The first of the batches that are bound to an earlier spreadsheet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bound {
+    /// Its spreadsheet answers, and its marker is not there.
+    void: bool,
+    not_before: Duration,
+}
+
+impl Bound {
+    pub(super) fn wait(&mut self, until: Duration) {
+        *self = Self { void: false, not_before: until };
+    }
+
+    /// The void was refused: somebody was there first.
+    pub(super) fn look_again(&mut self, now: Duration) {
+        self.wait(now + LOOK_AGAIN);
+    }
+}
+
+impl Courier {
+    /// The next step towards another spreadsheet; none while only the old one's hold can be waited out.
+    pub(super) fn moving(&mut self, wish: Wish, now: Duration) -> Option<Next> {
+        let asked_for = matches!(wish, Wish::New | Wish::Adopt(_));
+        match &self.state.hold {
+            // Its rows may have been delivered by a newer state: elsewhere they would come a second time.
+            Some(Hold::Copy { .. }) if asked_for => {
+                let message = "this state directory is a copy, or was restored from a backup".to_owned();
+                return Some(Next::Commit(Transition::WishRefused { wish, message, hold: None }));
+            }
+            Some(_) if !asked_for => return None,
+            _ => {}
+        }
+        if now < self.not_before {
+            return Some(Next::Wait(self.not_before));
+        }
+        let is_closed = matches!(self.state.hold, Some(Hold::Closed { .. }));
+        if let (Some(batch), false) = (&self.state.batch, is_closed) {
+            // Before rows go elsewhere, no attempt may be able to land them here.
+            return Some(match batch.phase.clone() {
+                Phase::Send => self.to_void(Cause::Move, "another spreadsheet was asked for".to_owned()),
+                Phase::Void(cause, reason) => self.voiding(cause, reason, now),
+            });
+        }
+        Some(match (&wish, &self.register) {
+            (Wish::New, _) => self.paced(Asked::Create, now),
+            (Wish::Adopt(id), _) => Next::Ask(Asked::Adopt(id.clone())),
+            (Wish::Claim(own), Register::Names(id)) if own.id == *id => self.moved(own.clone()),
+            (Wish::Claim(own), Register::NotToBeHad) => self.moved(own.clone()),
+            (Wish::Next | Wish::Claim(_), Register::Names(id)) => Next::Ask(Asked::Adopt(id.clone())),
+            (Wish::Next, Register::Unread) => Next::Ask(Asked::Register),
+            (Wish::Next, _) => self.paced(Asked::Create, now),
+            (Wish::Claim(_), Register::Refused { read_at, .. }) if now < *read_at => Next::Wait(*read_at),
+            (Wish::Claim(_), Register::Refused { .. }) => Next::Ask(Asked::Register),
+            (Wish::Claim(_), _) => self.paced(Asked::Claim, now),
+        })
+    }
+
+    fn moved(&self, sheet: SheetRef) -> Next {
+        self.moved_to(sheet).map_or(Next::Gather, Next::Commit)
+    }
+
+    fn moved_to(&self, sheet: SheetRef) -> Option<Transition> {
+        let wish = self.state.wish.clone()?;
+        let mut tally = self.state.tally;
+        tally.asides = 0;
+        tally.rekeys = 0;
+        self.pace.store(&mut tally);
+        // Only a batch in a closed spreadsheet is still open here. Rows that may be there stay with it.
+        let in_doubt = self.trail.doubt && !self.left_out(Mutation::BoundGivenBack);
+        let open = self.state.batch.as_ref().filter(|batch| batch.spreadsheet != sheet.id);
+        let give_back = open.filter(|_| !in_doubt).map(|batch| batch.id);
+        Some(Transition::Moved { sheet, wish, give_back, tally })
+    }
+
+    /// A spreadsheet was created.
+    pub(super) fn created(&mut self, sheet: SheetRef) {
+        self.due = match &self.state.wish {
+            None => Some(Transition::SheetCreated(sheet)),
+            Some(Wish::Next) => Some(Transition::Wished(Wish::Claim(sheet))),
+            Some(_) => self.moved_to(sheet),
+        };
+    }
+
+    pub(super) fn candidate(&self) -> Option<&SheetRef> {
+        match &self.state.wish {
+            Some(Wish::Claim(sheet)) => Some(sheet),
+            _ => None,
+        }
+    }
+
+    /// What a person is to see which of several spreadsheets by.
+    pub(super) fn title(&self) -> String {
+        match self.state.sheets {
+            0 => self.options.title.clone(),
+            earlier => format!("{} ({})", self.options.title, earlier + 1),
+        }
+    }
+
+    /// A 200 to one of the questions on the way.
+    pub(super) fn moved_on(&mut self, asked: &Asked, body: &[u8]) -> bool {
+        match asked {
+            Asked::Adopt(id) => match wire::parse_spreadsheet(body) {
+                Some(found) if found.spreadsheet_id == *id => {
+                    let title = found.properties.map(|titled| wire::printable(&titled.title)).unwrap_or_default();
+                    let url = wire::printable(&found.spreadsheet_url);
+                    self.due = self.moved_to(SheetRef { id: found.spreadsheet_id, url, title });
+                    true
+                }
+                _ => false,
+            },
+            Asked::Register => match wire::parse_metadata(body) {
+                Some(found) if found.metadata_key == NEXT_KEY && !found.metadata_value.is_empty() => {
+                    self.register = Register::Names(found.metadata_value);
+                    true
+                }
+                Some(_) => {
+                    self.register = Register::NotToBeHad;
+                    true
+                }
+                None => false,
+            },
+            _ => {
+                let sheet = self.state.sheet.as_ref().map_or("", |sheet| sheet.id.as_str());
+                let id = i64::from(MarkerId::of_next(sheet).as_u32());
+                let ours = wire::parse_batch_reply(body)
+                    .is_some_and(|reply| reply.first_id == id && reply.spreadsheet_id == sheet);
+                if ours && let Some(own) = self.candidate().cloned() {
+                    self.due = self.moved_to(own);
+                }
+                ours
+            }
+        }
+    }
+
+    pub(super) fn register_absent(&mut self, now: Duration) {
+        self.register = match self.register {
+            // A read may be older than the claim that won.
+            Register::Refused { at, .. } if now.saturating_sub(at) < LOOK_AGAIN => {
+                Register::Refused { at, read_at: now + LOOK_AGAIN / 4 }
+            }
+            Register::Refused { .. } => Register::NotToBeHad,
+            _ => Register::Absent,
+        };
+    }
+
+    /// Google's no to a spreadsheet that is wanted. False if it is not about a wish.
+    pub(super) fn refuses_wish(&mut self, asked: &Asked, message: &str) -> bool {
+        let Some(wish) = self.state.wish.clone() else { return false };
+        let hold = match (asked, &wish) {
+            // It will be tried again, with the hold that the caller makes of it.
+            (Asked::Create, Wish::Next | Wish::Claim(_)) => return false,
+            (_, Wish::Next | Wish::Claim(_)) => {
+                let message = format!("it is full, and the next one cannot be opened: {message}");
+                Some(Hold::Full { message })
+            }
+            _ => None,
+        };
+        self.due = Some(Transition::WishRefused { wish, message: message.to_owned(), hold });
+        true
+    }
+
+    /// Nothing to do, unless rows are bound to a spreadsheet that does not answer.
+    pub(super) fn idle(&self) -> Next {
+        if self.state.bound.is_empty() { Next::Idle } else { Next::Wait(self.bound.not_before) }
+    }
+
+    /// Looks after the first batch that is bound to an earlier spreadsheet: hourly while that is closed.
+    pub(super) fn settle_bound(&self, now: Duration) -> Option<Next> {
+        if self.state.bound.is_empty() || now < self.bound.not_before || now < self.not_before {
+            return None;
+        }
+        if self.bound.void && now < self.pace.ready_at(now) {
+            return None;
+        }
+        Some(Next::Ask(if self.bound.void { Asked::BoundVoid } else { Asked::BoundCheck }))
+    }
+
+    pub(super) fn bound_call(&self, asked: &Asked) -> Call {
+        let Some(batch) = self.state.bound.first() else { return wire::get_tabs("") };
+        let key = self.key();
+        match asked {
+            Asked::BoundVoid => {
+                let body = freeze::void_body(batch.id, &key, batch.digest);
+                Call::write(wire::path(&batch.spreadsheet, ":batchUpdate"), body)
+            }
+            _ => wire::search(&batch.spreadsheet, &[&key]),
+        }
+    }
+
+    /// A 200 about a bound batch.
+    pub(super) fn bound_answered(&mut self, asked: &Asked, body: &[u8], date: Option<i64>, now: Duration) -> bool {
+        let Some(batch) = self.state.bound.first().cloned() else { return false };
+        let id = i64::from(batch.id.as_u32());
+        let fate = if *asked == Asked::BoundVoid {
+            let ours = wire::parse_batch_reply(body)
+                .is_some_and(|reply| reply.first_id == id && reply.spreadsheet_id == batch.spreadsheet);
+            if !ours {
+                return false;
+            }
+            Fate::Void
+        } else {
+            let Some(found) = wire::parse_search(body) else { return false };
+            match found.iter().find(|found| found.metadata_id == id) {
+                Some(found) if found.metadata_value == Fate::Applied.value(batch.digest) => Fate::Applied,
+                Some(found) if found.metadata_value == Fate::Void.value(batch.digest) => Fate::Void,
+                // A copy's: a person has to tell what became of the rows.
+                Some(_) => {
+                    self.bound.wait(now + PROBE_EVERY);
+                    return true;
+                }
+                // Absent, but reads may be old and attempts alive: only a void makes sure.
+                None => {
+                    self.bound.void = true;
+                    return true;
+                }
+            }
+        };
+        let marker: Marker = self.marker(&batch, fate, true, date);
+        self.due = Some(Transition::BoundSettled(marker));
+        true
+    }
+}
