@@ -85,18 +85,14 @@ impl Method {
         Some(match (request.method.as_str(), parts.as_slice()) {
             ("GET", ["about"]) => Self::About,
             ("GET", ["files", "generateIds"]) => Self::GenerateIds,
+            ("GET", ["files", "generateCseToken"]) | ("DELETE", ["files", "trash"]) => Self::Other,
             ("GET", ["files"]) => Self::List,
             ("POST", ["files"]) => Self::Create,
             ("GET", ["files", file]) => Self::Get(id(file)),
             ("PATCH", ["files", file]) => Self::Update(id(file)),
             ("DELETE", ["files", file]) => Self::Delete(id(file)),
             ("POST", ["files", file, "copy"]) => Self::Copy(id(file)),
-            (_, ["files", ..]) if parts.len() < 3 => return None,
-            (_, ["files", _, "permissions" | "revisions" | "comments" | "export" | "watch" | "listLabels", ..])
-            | (_, ["changes" | "drives" | "teamdrives" | "channels" | "apps" | "accessproposals" | "operations", ..]) => {
-                Self::Other
-            }
-            _ => return None,
+            (verb, parts) => return is_known(verb, parts).then_some(Self::Other),
         })
     }
 
@@ -133,6 +129,23 @@ impl Method {
             _ => ("File", "kind,id,name,mimeType"),
         }
     }
+}
+
+/// Whether Google has such a method.
+fn is_known(verb: &str, parts: &[&str]) -> bool {
+    let fits = |template: &str, part: &str| match template.split_once('}') {
+        Some((_, custom)) => part.len() > custom.len() && part.ends_with(custom),
+        None => template == part,
+    };
+    include_str!("methods.v3.txt").lines().filter(|line| !line.starts_with('#')).any(|line| {
+        let Some((_, (known, path))) =
+            line.split_once(' ').map(|(name, rest)| (name, rest.split_once(' ').unwrap_or_default()))
+        else {
+            return false;
+        };
+        let templates: Vec<&str> = path.split('/').collect();
+        known == verb && templates.len() == parts.len() && templates.iter().zip(parts).all(|(t, p)| fits(t, p))
+    })
 }
 
 pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random: &mut Random) -> Reply {
