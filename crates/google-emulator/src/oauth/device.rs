@@ -47,7 +47,7 @@ pub(crate) fn device_code(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &R
 }
 
 fn issue(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request) -> Result<Reply, Reply> {
-    // The texts for missing parameters are unknown; these are the token endpoint's.
+    // unknown to us: the texts for missing parameters (docs/google.md 1.2); these are the token endpoint's.
     let bad_request = || oauth_error(400, "invalid_request", Some("Bad Request"));
     let params = request.form_or_json().filter(|params| !params.has_duplicates()).ok_or_else(bad_request)?;
     let client_id = params.filled("client_id").ok_or_else(bad_request)?;

@@ -72,7 +72,9 @@ pub(super) fn describe(claims: &mut Value, account: &str, scopes: &[String]) {
     }
 }
 
-/// Fields of the v2 method (oauth2.v2 discovery, revision 20200213). Its error body is unknown.
+/// Fields of the v2 method (oauth2.v2 discovery, revision 20200213).
+///
+/// unknown to us: its error body (docs/google.md 2.4).
 pub(crate) fn tokeninfo(sign_in: &SignIn, now: Duration, request: &Request) -> Reply {
     let form = request.form_or_json().unwrap_or_default();
     let query = request.query();

@@ -269,6 +269,7 @@ impl SignIn {
             Some((id, secret)) => (Some(id.as_str()), Some(secret.as_str())),
             None => (params.filled("client_id"), params.filled("client_secret")),
         };
+        // unknown to us: the words for a client that does not say who it is.
         let Some(client_id) = client_id else {
             return Err(oauth_error(400, "invalid_request", Some("Bad Request")));
         };

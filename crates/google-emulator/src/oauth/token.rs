@@ -194,6 +194,7 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
     let id = sign_in.grant_of(at.now, old_token).ok_or_else(dead)?;
     let retired = sign_in.refresh.get(old_token).ok_or_else(dead)?.retired;
     let grant = sign_in.grants.get(&id).ok_or_else(dead)?.clone();
+    // unknown to us: the status for another client's token; the code is known (docs/google.md 2.3).
     if grant.client_id != client.client_id {
         return Err(oauth_error(401, "unauthorized_client", Some("Unauthorized")));
     }
@@ -210,6 +211,7 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
         None => grant.scopes,
         Some(wanted) => {
             let wanted: Vec<String> = wanted.split_ascii_whitespace().map(String::from).collect();
+            // unknown to us: what Google answers to a wider scope; RFC 6749 section 6 forbids it.
             if !wanted.iter().all(|scope| grant.scopes.contains(scope)) {
                 return Err(oauth_error(400, "invalid_scope", Some("Bad Request")));
             }

@@ -36,7 +36,7 @@ impl<'a> Batch<'a> {
         let mut replies = Vec::with_capacity(requests.len());
         for (at, request) in requests.iter().enumerate() {
             let Some((name, body)) = request.as_object().and_then(|members| members.iter().next()) else {
-                return Err(Refusal::invalid(format!("Invalid requests[{at}]: No request set.")));
+                return Err(Refusal::unsourced(format!("Invalid requests[{at}]: No request set.")));
             };
             let reply = self.one(book, name, body).map_err(|refusal| match refusal.code {
                 400 => refusal.within(&format!("requests[{at}].{name}")),
@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
                 let dimension = Dimension::of(body)?;
                 let length = index(body, "length")?.unwrap_or(0);
                 if length == 0 {
-                    return Err(Refusal::invalid("length must be greater than zero."));
+                    return Err(Refusal::unsourced("length must be greater than zero."));
                 }
                 let size = book.sheets[at].count(dimension).saturating_add(length);
                 book.grow(at, dimension, size).map(|()| Value::Null)
@@ -128,7 +128,7 @@ impl<'a> Batch<'a> {
                 Arc::make_mut(&mut book.named_ranges).retain(|range| range["namedRangeId"] != id);
                 match book.named_ranges.len() < before {
                     true => Ok(Value::Null),
-                    false => Err(Refusal::invalid(format!("No named range with id: {id}"))),
+                    false => Err(Refusal::unsourced(format!("No named range with id: {id}"))),
                 }
             }
             _ => self.kept_object(book, name, body),
@@ -172,7 +172,7 @@ impl<'a> Batch<'a> {
                 let width = rows.iter().filter_map(|row| row["values"].as_array()).map(Vec::len).max().unwrap_or(0);
                 (Area { sheet, rows: row..row + rows.len(), columns: column..column + width }, false)
             }
-            _ => return Err(Refusal::invalid("Exactly one of start and range must be set.")),
+            _ => return Err(Refusal::unsourced("Exactly one of start and range must be set.")),
         };
         let sheet = &mut book.sheets[area.sheet];
         if area.rows.end > sheet.row_count || area.columns.end > sheet.column_count {
@@ -224,7 +224,7 @@ impl<'a> Batch<'a> {
     /// What happens without a match is unknown (docs/google.md 4.4), hence a switch.
     fn matched(&self, name: &str, entries: Vec<Value>) -> Result<Value, Refusal> {
         match (entries.is_empty(), self.no_match) {
-            (true, NoMatch::Refused) => Err(Refusal::invalid("No developer metadata matches the data filter.")),
+            (true, NoMatch::Refused) => Err(Refusal::unsourced("No developer metadata matches the data filter.")),
             (true, NoMatch::EmptyReply) => Ok(json!({})),
             (false, _) => Ok(json!({ name: entries })),
         }
@@ -252,16 +252,16 @@ impl<'a> Batch<'a> {
         book.resolve_range(&range["range"])?;
         let mut range = range.clone();
         let name = range["name"].as_str().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Refusal::invalid("A named range must have a name."))?.to_owned();
+        let name = name.ok_or_else(|| Refusal::unsourced("A named range must have a name."))?.to_owned();
         let id = match range["namedRangeId"].as_str().filter(|id| !id.is_empty()) {
             Some(id) => id.to_owned(),
             None => self.random.below(u64::from(u32::MAX)).to_string(),
         };
         if book.named_ranges.iter().any(|known| known["namedRangeId"] == id.as_str()) {
-            return Err(Refusal::invalid(format!("A named range with id {id} already exists.")));
+            return Err(Refusal::unsourced(format!("A named range with id {id} already exists.")));
         }
         if book.named_ranges.iter().any(|known| known["name"] == name.as_str()) {
-            return Err(Refusal::invalid(format!("A named range with the name \"{name}\" already exists.")));
+            return Err(Refusal::unsourced(format!("A named range with the name \"{name}\" already exists.")));
         }
         range["namedRangeId"] = id.into();
         Arc::make_mut(&mut book.named_ranges).push(range.clone());
@@ -285,7 +285,7 @@ impl<'a> Batch<'a> {
             };
             book.sheets.iter().position(has)
         };
-        let missing = |id: i64| Refusal::invalid(format!("No {object} with id: {id}"));
+        let missing = |id: i64| Refusal::unsourced(format!("No {object} with id: {id}"));
         match verb {
             "add" => {
                 let mut value = body[*object].clone();
@@ -294,7 +294,7 @@ impl<'a> Batch<'a> {
                 }
                 let id = int(&value, id_name);
                 if holder(book, id).is_some() {
-                    return Err(Refusal::invalid(format!("A {object} with id {id} already exists.")));
+                    return Err(Refusal::unsourced(format!("A {object} with id {id} already exists.")));
                 }
                 keep(book, &value["range"].clone(), list, value.clone())?;
                 Ok(json!({ *object: value }))
@@ -351,7 +351,7 @@ fn delete_conditional_format(book: &mut Spreadsheet, body: &Value) -> Result<Val
     let kept = Arc::make_mut(&mut book.sheets[at].kept);
     let rules = kept.entry("conditionalFormats".to_owned()).or_default();
     if place >= rules.len() {
-        return Err(Refusal::invalid(format!("No conditional format on sheet at index: {place}")));
+        return Err(Refusal::unsourced(format!("No conditional format on sheet at index: {place}")));
     }
     let rule = rules.remove(place);
     kept.retain(|_, list| !list.is_empty());
@@ -390,7 +390,7 @@ fn find_replace(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> 
         return Err(Refusal::not_emulated("findReplace with regular expressions or in formulas"));
     }
     let find = body["find"].as_str().filter(|find| !find.is_empty());
-    let find = find.ok_or_else(|| Refusal::invalid("find must not be empty."))?;
+    let find = find.ok_or_else(|| Refusal::unsourced("find must not be empty."))?;
     let replacement = body["replacement"].as_str().unwrap_or_default();
     let areas: Vec<Area> = match (body.get("range"), body.get("sheetId")) {
         (Some(range), _) => vec![book.resolve_range(range)?],

@@ -211,9 +211,9 @@ impl Call<'_> {
     /// The body may repeat the range of the path, and then it must be the same one.
     fn check_range(&self, book: &Spreadsheet, range: &str) -> Result<(), Refusal> {
         match self.body["range"].as_str().filter(|text| !text.is_empty()) {
-            Some(text) if book.resolve_a1(text)? != book.resolve_a1(range)? => {
-                Err(Refusal::invalid(format!("Requested range '{range}' does not match value range in body '{text}'")))
-            }
+            Some(text) if book.resolve_a1(text)? != book.resolve_a1(range)? => Err(Refusal::unsourced(format!(
+                "Requested range '{range}' does not match value range in body '{text}'"
+            ))),
             _ => Ok(()),
         }
     }

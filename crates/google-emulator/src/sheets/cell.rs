@@ -59,7 +59,7 @@ impl CellValue {
             ("stringValue", Value::String(text)) => Self::Text(text.clone()),
             ("boolValue", value) => Self::Bool(value.as_bool().unwrap_or_default()),
             ("formulaValue", Value::String(text)) => Self::Formula(text.clone()),
-            _ => return Err(Refusal::invalid(format!("{kind} cannot be set"))),
+            _ => return Err(Refusal::unsourced(format!("{kind} cannot be set"))),
         };
         value.checked()
     }

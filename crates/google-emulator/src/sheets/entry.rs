@@ -37,7 +37,7 @@ pub(crate) fn enter(cell: &mut Cell, value: &Value, input: Input, formats: &mut 
             }
         },
         Value::Array(_) | Value::Object(_) => {
-            return Err(Refusal::invalid(format!("Invalid values: {}", excerpt(value))));
+            return Err(Refusal::unsourced(format!("Invalid values: {}", excerpt(value))));
         }
     };
     cell.value = typed.checked()?;

@@ -24,6 +24,14 @@ impl Refusal {
         Self::new(400, message)
     }
 
+    /// 400 in words of our own, or remembered without a source.
+    ///
+    /// unknown to us: Google's words, and sometimes whether it refuses at all; docs/google.md has none for these cases.
+    /// Clients must not read them.
+    pub(crate) fn unsourced(message: impl Into<String>) -> Self {
+        Self::invalid(message)
+    }
+
     /// Deleted for ever, never ours, or access lost: one answer (docs/google.md 3.3).
     pub(crate) fn not_found() -> Self {
         Self::new(404, "Requested entity was not found.")
@@ -208,6 +216,7 @@ pub(crate) fn plain(status: u16) -> Reply {
         504 => "Deadline expired before operation could complete.",
         403 => "The caller does not have permission",
         404 => "Requested entity was not found.",
+        // unknown to us: the words that go with other statuses.
         _ => "Request failed.",
     };
     Refusal::new(status, message).reply()
@@ -218,6 +227,7 @@ pub(crate) fn html(status: u16) -> Reply {
     let (title, text) = match status {
         404 => ("Not Found", "The requested URL was not found on this server."),
         408 => ("Request Timeout", "Your client has taken too long to issue its request."),
+        // unknown to us: titles and texts but those of 404, 408 and 502 (docs/google.md 6).
         502 => (
             "Server Error",
             "The server encountered a temporary error and could not complete your request. Please try again in 30 \

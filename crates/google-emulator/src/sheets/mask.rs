@@ -20,9 +20,9 @@ impl Mask {
     pub(crate) fn parse(text: &str, message: &str) -> Result<Self, Refusal> {
         let mut parser = Parser { rest: text };
         let mask = parser.list(0).filter(|_| parser.rest.is_empty());
-        let mask = mask.ok_or_else(|| Refusal::invalid(format!("Invalid field selection {text}")))?;
+        let mask = mask.ok_or_else(|| Refusal::unsourced(format!("Invalid field selection {text}")))?;
         match mask.stranger(message, "") {
-            Some(field) => Err(Refusal::invalid(format!("Invalid field selection {field}"))),
+            Some(field) => Err(Refusal::unsourced(format!("Invalid field selection {field}"))),
             None => Ok(mask),
         }
     }
@@ -30,7 +30,7 @@ impl Mask {
     /// The mask of a write: at least one field, `*` for all.
     pub(crate) fn of_write(request: &Value, message: &str) -> Result<Self, Refusal> {
         match request.get("fields").and_then(Value::as_str).map(str::trim) {
-            None | Some("") => Err(Refusal::invalid(
+            None | Some("") => Err(Refusal::unsourced(
                 "At least one field must be listed in 'fields'. (Use '*' to indicate all fields.)",
             )),
             Some(text) => Self::parse(text, message),

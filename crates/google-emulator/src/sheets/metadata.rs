@@ -175,15 +175,15 @@ impl Spreadsheet {
         random: &mut Random,
     ) -> Result<Value, Refusal> {
         let key = wanted["metadataKey"].as_str().filter(|key| !key.is_empty());
-        let key = key.ok_or_else(|| Refusal::invalid("Developer metadata must have a key."))?;
+        let key = key.ok_or_else(|| Refusal::unsourced("Developer metadata must have a key."))?;
         let place = self.place(&wanted["location"])?;
         let project_only = match wanted["visibility"].as_str() {
             Some("DOCUMENT") => None,
             Some("PROJECT") => Some(project.to_owned()),
-            _ => return Err(Refusal::invalid("Developer metadata must have a visibility.")),
+            _ => return Err(Refusal::unsourced("Developer metadata must have a visibility.")),
         };
         let id = match wanted.get("metadataId").and_then(Value::as_i64).filter(|&id| id != 0) {
-            Some(..=-1) => return Err(Refusal::invalid("Developer metadata IDs must be positive.")),
+            Some(..=-1) => return Err(Refusal::unsourced("Developer metadata IDs must be positive.")),
             // Also when another project's entry has the id and this caller cannot see it (docs/google.md 4.4).
             Some(id) if self.metadata.0.contains_key(&id) => {
                 return Err(Refusal::invalid(format!(
@@ -214,7 +214,7 @@ impl Spreadsheet {
         if let Some(range) = location.get("dimensionRange") {
             let (at, dimension, lines) = self.resolve_dimension(range)?;
             if lines.len() != 1 {
-                return Err(Refusal::invalid("Developer metadata can be on exactly one row or column."));
+                return Err(Refusal::unsourced("Developer metadata can be on exactly one row or column."));
             }
             if lines.end > self.sheets[at].count(dimension) {
                 return Err(self.sheets[at].exceeds());
@@ -227,7 +227,7 @@ impl Spreadsheet {
                 self.sheet_at(id)?;
                 Ok(Place::Sheet(id))
             }
-            None => Err(Refusal::invalid("Developer metadata must have a location.")),
+            None => Err(Refusal::unsourced("Developer metadata must have a location.")),
         }
     }
 
@@ -267,7 +267,7 @@ impl Spreadsheet {
         match (filter.get("a1Range").and_then(Value::as_str), filter.get("gridRange")) {
             (Some(text), _) => self.resolve_a1(text),
             (_, Some(range)) => self.resolve_range(range),
-            _ => Err(Refusal::invalid("A data filter must be specified.")),
+            _ => Err(Refusal::unsourced("A data filter must be specified.")),
         }
     }
 
@@ -335,7 +335,7 @@ impl Spreadsheet {
             let Some(entry) = self.metadata.0.get_mut(&id).map(Arc::make_mut) else { continue };
             if mask.takes("metadataKey") {
                 let key = wanted["metadataKey"].as_str().filter(|key| !key.is_empty());
-                entry.key = key.ok_or_else(|| Refusal::invalid("Developer metadata must have a key."))?.to_owned();
+                entry.key = key.ok_or_else(|| Refusal::unsourced("Developer metadata must have a key."))?.to_owned();
             }
             if mask.takes("metadataValue") {
                 entry.value = wanted["metadataValue"].as_str().map(String::from);
@@ -357,7 +357,7 @@ impl Spreadsheet {
     pub(crate) fn search_metadata(&self, body: &Value, project: &str) -> Result<Value, Refusal> {
         let filters = body["dataFilters"].as_array().cloned().unwrap_or_default();
         if filters.is_empty() {
-            return Err(Refusal::invalid("Must specify at least one data filter."));
+            return Err(Refusal::unsourced("Must specify at least one data filter."));
         }
         let mut found: BTreeMap<i64, (Value, Vec<Value>)> = BTreeMap::new();
         for filter in filters {

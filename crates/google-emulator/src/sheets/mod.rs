@@ -157,6 +157,7 @@ fn check_query(query: &Params, method: &Method) -> Result<(), Refusal> {
     match query.0.iter().find(|(name, _)| !known(name)) {
         None => Ok(()),
         Some((name, _)) => {
+            // unknown to us: the words after "Unknown name" for a parameter; for a body they are known.
             let text = format!(
                 "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter. Field '{name}' \
                  could not be found in request message."

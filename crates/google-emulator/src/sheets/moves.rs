@@ -55,7 +55,7 @@ impl Spreadsheet {
         }
         if range.len() == count {
             let name = if dimension == Dimension::Rows { "rows" } else { "columns" };
-            return Err(Refusal::invalid(format!("You can't delete all the {name} on the sheet.")));
+            return Err(Refusal::unsourced(format!("You can't delete all the {name} on the sheet.")));
         }
         match dimension {
             Dimension::Rows => {
@@ -166,6 +166,8 @@ impl Spreadsheet {
 }
 
 /// Numbers before text before booleans, blanks last in either direction.
+///
+/// unknown to us: this order, and how text is compared; no source says.
 fn compare_rows(a: &Row, b: &Row, keys: &[(usize, bool)]) -> Ordering {
     fn rank(value: &CellValue) -> u8 {
         match value {

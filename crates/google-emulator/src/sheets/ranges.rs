@@ -27,7 +27,7 @@ impl Dimension {
         match range["dimension"].as_str() {
             Some("ROWS") => Ok(Self::Rows),
             Some("COLUMNS") => Ok(Self::Columns),
-            _ => Err(Refusal::invalid("No dimension specified.")),
+            _ => Err(Refusal::unsourced("No dimension specified.")),
         }
     }
 
@@ -77,7 +77,7 @@ impl Spreadsheet {
             return Err(sheet.exceeds());
         }
         if rows.is_empty() || columns.is_empty() {
-            return Err(Refusal::invalid("The range is empty."));
+            return Err(Refusal::unsourced("The range is empty."));
         }
         Ok(Area { sheet: at, rows, columns })
     }
@@ -106,7 +106,7 @@ impl Spreadsheet {
         let start = index(range, "startIndex")?.unwrap_or(0);
         let end = index(range, "endIndex")?.unwrap_or(self.sheets[at].count(dimension));
         if start >= end {
-            return Err(Refusal::invalid("The start of a range must be before its end."));
+            return Err(Refusal::unsourced("The start of a range must be before its end."));
         }
         Ok((at, dimension, start..end))
     }
@@ -125,7 +125,7 @@ pub(crate) fn index(value: &Value, name: &str) -> Result<Option<usize>, Refusal>
     match value.get(name).and_then(Value::as_i64) {
         None => Ok(None),
         Some(number) => {
-            usize::try_from(number).map(Some).map_err(|_| Refusal::invalid(format!("{name} must not be negative.")))
+            usize::try_from(number).map(Some).map_err(|_| Refusal::unsourced(format!("{name} must not be negative.")))
         }
     }
 }

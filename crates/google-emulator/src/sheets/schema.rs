@@ -81,7 +81,7 @@ pub(crate) fn parse(message: &'static str, body: &[u8]) -> Result<Value, Refusal
     let value = match body.trim_ascii() {
         b"" => Value::Object(Map::new()),
         body => serde_json::from_slice(body).map_err(|error| {
-            Refusal::invalid(format!("Invalid JSON payload received. {}", capital(&error.to_string())))
+            Refusal::unsourced(format!("Invalid JSON payload received. {}", capital(&error.to_string())))
         })?,
     };
     let mut path = String::new();
@@ -183,6 +183,7 @@ fn check_members(
             continue;
         }
         if let Some((_, one_of)) = one_of.filter(|_| !checked.is_empty()) {
+            // unknown to us: these words.
             let text =
                 format!("Invalid value at '{path}' (oneof), oneof field '{one_of}' is already set. Cannot set '{key}'");
             violations.push((path.clone(), text));

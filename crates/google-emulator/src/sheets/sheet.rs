@@ -109,7 +109,7 @@ impl Sheet {
         }
         if let Some(Value::String(title)) = rest.remove("title") {
             if title.is_empty() {
-                return Err(Refusal::invalid("A sheet must have a name."));
+                return Err(Refusal::unsourced("A sheet must have a name."));
             }
             self.title = title;
         }
@@ -117,16 +117,16 @@ impl Sheet {
             let mut size = |name: &str, old: usize| match grid.remove(name).and_then(|value| value.as_i64()) {
                 None => Ok(old),
                 Some(count @ 1..) => Ok(count as usize),
-                Some(_) => Err(Refusal::invalid(format!("gridProperties.{name} must be greater than zero."))),
+                Some(_) => Err(Refusal::unsourced(format!("gridProperties.{name} must be greater than zero."))),
             };
             self.row_count = size("rowCount", self.row_count)?;
             self.column_count = size("columnCount", self.column_count)?;
             let frozen = |name: &str| grid.get(name).and_then(Value::as_i64).unwrap_or(0);
             if frozen("frozenRowCount") >= self.row_count as i64 && frozen("frozenRowCount") > 0 {
-                return Err(Refusal::invalid("You can't freeze all visible rows on the sheet."));
+                return Err(Refusal::unsourced("You can't freeze all visible rows on the sheet."));
             }
             if frozen("frozenColumnCount") >= self.column_count as i64 && frozen("frozenColumnCount") > 0 {
-                return Err(Refusal::invalid("You can't freeze all visible columns on the sheet."));
+                return Err(Refusal::unsourced("You can't freeze all visible columns on the sheet."));
             }
         }
         self.properties = rest;
@@ -169,6 +169,7 @@ impl Sheet {
             };
             data[name] = range.map(describe).collect::<Vec<_>>().into();
         };
+        // unknown to us: the sizes of a fresh row and column.
         dimension(Dimension::Rows, area.rows.clone(), 21, "rowMetadata");
         dimension(Dimension::Columns, area.columns.clone(), 100, "columnMetadata");
         data

@@ -33,6 +33,8 @@ impl Spreadsheet {
     /// From the body of `spreadsheets.create`.
     pub(crate) fn create(id: String, body: &Value, project: &str, random: &mut Random) -> Result<Self, Refusal> {
         let mut properties = body["properties"].as_object().cloned().unwrap_or_default();
+        // unknown to us: the title of a spreadsheet without one, and its locale and zone; that it has them is known
+        // (docs/google.md 3.2).
         for (name, default) in [
             ("title", "Untitled spreadsheet"),
             ("locale", "en_US"),
@@ -102,9 +104,9 @@ impl Spreadsheet {
     /// The place of the new tab.
     pub(crate) fn add_sheet(&mut self, properties: &Value, random: &mut Random) -> Result<usize, Refusal> {
         let id = match properties.get("sheetId").and_then(Value::as_i64) {
-            Some(id @ ..=-1) => return Err(Refusal::invalid(format!("sheetId must not be negative: {id}"))),
+            Some(id @ ..=-1) => return Err(Refusal::unsourced(format!("sheetId must not be negative: {id}"))),
             Some(id) if self.sheets.iter().any(|sheet| sheet.id == id) => {
-                return Err(Refusal::invalid(format!("A sheet with id {id} already exists.")));
+                return Err(Refusal::unsourced(format!("A sheet with id {id} already exists.")));
             }
             Some(id) => id,
             None if self.sheets.is_empty() => 0,
@@ -184,7 +186,7 @@ impl Spreadsheet {
     pub(crate) fn delete_sheet(&mut self, id: i64) -> Result<(), Refusal> {
         let at = self.sheet_at(id)?;
         if self.sheets.len() == 1 {
-            return Err(Refusal::invalid("You can't remove all the sheets in a document."));
+            return Err(Refusal::unsourced("You can't remove all the sheets in a document."));
         }
         self.sheets.remove(at);
         self.metadata.forget_sheet(id);

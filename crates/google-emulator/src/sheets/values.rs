@@ -55,7 +55,7 @@ pub(crate) fn input(option: Option<&str>) -> Result<Input, Refusal> {
         Some("RAW") => Ok(Input::Raw),
         Some("USER_ENTERED") => Ok(Input::UserEntered),
         None | Some("INPUT_VALUE_OPTION_UNSPECIFIED") => {
-            Err(Refusal::invalid("'valueInputOption' is required but not specified"))
+            Err(Refusal::unsourced("'valueInputOption' is required but not specified"))
         }
         Some(other) => Err(Refusal::invalid(format!("Invalid value at 'value_input_option' (TYPE_ENUM), \"{other}\""))),
     }
@@ -121,7 +121,7 @@ impl Spreadsheet {
                 format!("column [{}]", super::a1::column_name(area.columns.end))
             };
             let range = self.a1_of(area);
-            return Err(Refusal::invalid(format!(
+            return Err(Refusal::unsourced(format!(
                 "Requested writing within range [{range}], but tried writing to {what}"
             )));
         }
