@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sheet_courier::ID_COLUMN;
 
 use crate::Device;
 use crate::http::{Lost, NotSent, Request, Response, Timeouts};
@@ -282,11 +283,103 @@ fn sheet(device: &Device, signed_in: bool, findings: &mut Vec<Finding>) {
     let id = known.as_ref().map_or("0", |sheet| sheet.spreadsheet_id.as_str());
     let url = format!("{}/v4/spreadsheets/{id}?fields=spreadsheetId", device.sheets_origin());
     let request = Request { method: "GET".into(), url, headers: Vec::new(), body: Vec::new().into() };
-    findings.push(match device.session().authorised(&request, &TIMEOUTS) {
+    let finding = match device.session().authorised(&request, &TIMEOUTS) {
         Ok(answer) => reachable(&answer, known.is_some()),
         Err(AttemptError::Token(error)) => bad("sheet", error.to_string(), "run `rowkeeper sign-in`"),
         Err(AttemptError::Lost(lost)) => bad("sheet", lost.to_string(), "check the network"),
-    });
+    };
+    let answers = finding.verdict == Verdict::Good;
+    findings.push(finding);
+    if let Some(sheet) = known.filter(|_| answers) {
+        findings.push(doubles(device, &sheet.spreadsheet_id));
+    }
+}
+
+/// Every row carries its id, so a double, should one ever happen, can be found.
+fn doubles(device: &Device, spreadsheet: &str) -> Finding {
+    match row_ids(device, spreadsheet) {
+        None => skipped("doubles", "the row ids could not be read just now"),
+        Some(mut ids) => {
+            let rows = ids.len();
+            ids.sort_unstable();
+            ids.dedup();
+            match rows - ids.len() {
+                0 => good("doubles", format!("none among {rows} rows")),
+                doubled => warning(
+                    "doubles",
+                    format!("{doubled} of {rows} rows have an id that another row has"),
+                    "a person may have copied rows; if not, please report it: it must not happen",
+                ),
+            }
+        }
+    }
+}
+
+/// The ids in the id columns of all tabs, wherever a person moved them.
+fn row_ids(device: &Device, spreadsheet: &str) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Tabs {
+        sheets: Vec<Tab>,
+    }
+    #[derive(Deserialize)]
+    struct Tab {
+        properties: Properties,
+    }
+    #[derive(Deserialize)]
+    struct Properties {
+        title: String,
+    }
+    #[derive(Deserialize)]
+    struct Values {
+        #[serde(default)]
+        values: Vec<Vec<serde_json::Value>>,
+    }
+    let read = |path: &str| -> Option<Response> {
+        let url = format!("{}/v4/spreadsheets/{spreadsheet}{path}", device.sheets_origin());
+        let request = Request { method: "GET".into(), url, headers: Vec::new(), body: Vec::new().into() };
+        device.session().authorised(&request, &TIMEOUTS).ok().filter(|answer| answer.status == 200)
+    };
+    let values = |title: &str, range: &str| -> Option<Vec<Vec<serde_json::Value>>> {
+        // A tab's name in single quotes, quotes in it doubled (docs/google.md, section 8).
+        let range = escape(&format!("'{}'!{range}", title.replace('\'', "''")));
+        let answer = read(&format!("/values/{range}?majorDimension=COLUMNS&valueRenderOption=UNFORMATTED_VALUE"))?;
+        Some(serde_json::from_slice::<Values>(&answer.body).ok()?.values)
+    };
+    let tabs: Tabs = serde_json::from_slice(&read("?fields=sheets.properties.title")?.body).ok()?;
+    let mut ids = Vec::new();
+    for Tab { properties: Properties { title } } in tabs.sheets {
+        let header = values(&title, "1:1")?;
+        let Some(column) = header.iter().position(|cells| cells.first().is_some_and(|cell| cell == ID_COLUMN)) else {
+            continue;
+        };
+        let letters = letters(column);
+        let cells = values(&title, &format!("{letters}2:{letters}"))?.into_iter().flatten();
+        ids.extend(cells.filter_map(|cell| cell.as_str().filter(|id| !id.is_empty()).map(str::to_owned)));
+    }
+    Some(ids)
+}
+
+/// A column's name: A, B, …, Z, AA.
+fn letters(mut column: usize) -> String {
+    let mut letters = Vec::new();
+    loop {
+        letters.push(char::from(b'A' + (column % 26) as u8));
+        match column / 26 {
+            0 => return letters.iter().rev().collect(),
+            more => column = more - 1,
+        }
+    }
+}
+
+/// `text` as one path segment (RFC 3986 section 2.3: all but the unreserved characters are escaped).
+fn escape(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut escaped, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+        escaped
+    })
 }
 
 fn reachable(answer: &Response, ours: bool) -> Finding {
@@ -315,6 +408,18 @@ fn reachable(answer: &Response, ours: bool) -> Finding {
         (status, _) => {
             let message = error.map(|error| error.message).unwrap_or_default();
             bad("sheet", format!("Google answered {status} {message}"), "try again later")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_counted_as_spreadsheets_do() {
+        for (column, name) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
+            assert_eq!(letters(column), name);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use google_emulator::{Action, Client, Standing, When};
 
 use crate::device::{Device, Ran};
-use crate::google::{Google, client, fault, html};
+use crate::google::{Google, client, fault, html, text};
 
 /// The verdict and the texts of one check.
 fn finding(ran: &Ran, check: &str) -> (String, String) {
@@ -20,8 +20,8 @@ fn finding(ran: &Ran, check: &str) -> (String, String) {
 /// What the doctor says of `check`, with the exit code that goes with it.
 fn says(device: &Device, check: &str, verdict: &str, part: &str) {
     let ran = device.run(&["doctor", "--json"]).exits(if verdict == "bad" { 1 } else { 0 });
-    let (found, text) = finding(&ran, check);
-    assert!(found == verdict && text.contains(part), "{check}: {found}: {text}");
+    let (found, said) = finding(&ran, check);
+    assert!(found == verdict && said.contains(part), "{check}: {found}: {said}");
 }
 
 #[test]
@@ -33,6 +33,14 @@ fn a_healthy_device_is_told_so_in_words_too() {
     device.record(&["a=1"]);
     device.run(&["deliver"]).exits(0);
     says(&device, "sheet", "good", "the spreadsheet answers");
+    says(&device, "doubles", "good", "none among 1 rows");
+    // A person copies a row, under a tab that was renamed.
+    let sheet = google.spreadsheet();
+    let id = text(&google.rows("records")[0]["_id"]);
+    google.model(|model| model.insert_rows(&sheet, "records", 1, 1)).unwrap();
+    google.model(|model| model.type_in(&sheet, "records", 1, 0, &id)).unwrap();
+    google.model(|model| model.rename_tab(&sheet, "records", "It's mine")).unwrap();
+    says(&device, "doubles", "warning", "1 of 2 rows");
 }
 
 #[test]
