@@ -245,6 +245,9 @@ impl Model {
         let mut random = Random::seeded(seed);
         let now = self.now;
         let path = request.path();
+        if let Some(reply) = pages::form(self, request, &origin, &mut random) {
+            return reply;
+        }
         if path.starts_with(CONTROL) {
             return control::handle(self, request, &origin);
         }

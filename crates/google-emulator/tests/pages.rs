@@ -175,3 +175,64 @@ fn the_viewer_shows_what_a_person_would_see() {
     assert!(part.contains("aria-current=\"page\">Projects"), "{part}");
     assert_eq!(world.send(&Request::new("GET", "/spreadsheets/d/nope/edit")).status, 404);
 }
+
+#[test]
+fn a_person_edits_by_hand() {
+    let mut world = World::new();
+    let mut sheet = world.sheet();
+    sheet.apply(json!([append(&[row(&[json!("b"), json!(2)]), row(&[json!("a"), json!(1)])])]));
+    let id = sheet.id.clone();
+    let person = Person::arrive(&mut world);
+    let page =
+        world.send(&Request::new("GET", &format!("/spreadsheets/d/{id}/edit")).with_header("Cookie", &person.cookie));
+    assert!(page.text().contains(&format!("action=\"/_emulator/form/spreadsheet/{id}?gid=7\"")), "{}", page.text());
+    let edit = |world: &mut World, fields: &[(&str, &str)]| {
+        let mut fields = fields.to_vec();
+        fields.push(("csrf", &person.csrf));
+        let request = Request::form(&format!("/_emulator/form/spreadsheet/{id}?gid=7"), &fields);
+        world.send(&request.with_header("Cookie", &person.cookie))
+    };
+    for fields in [
+        &[("edit", "sort"), ("column", "b")][..],
+        &[("edit", "type"), ("cell", "C1"), ("text", "5%")],
+        &[("edit", "add_column"), ("column", "B")],
+        &[("edit", "delete_row"), ("row", "2")],
+        &[("edit", "rename_tab"), ("title", "By hand")],
+    ] {
+        let reply = edit(&mut world, fields);
+        assert_eq!(reply.status, 303, "{fields:?}: {}", reply.text());
+        assert!(reply.header("location").is_some_and(|to| to.ends_with(&format!("/spreadsheets/d/{id}/edit?gid=7"))));
+    }
+    let rows = world.model.rows(&id, "By hand").expect("the tab has its name");
+    assert_eq!(format!("{rows:?}"), "[[Text(\"a\"), Empty, Number(1.0), Number(0.05)]]");
+    for fields in [
+        &[("edit", "type"), ("cell", "nowhere")][..],
+        &[("edit", "type"), ("cell", "ZZ9999")],
+        &[("edit", "delete_row"), ("row", "0")],
+        &[("edit", "delete_row"), ("row", "99")],
+        &[("edit", "rename_tab"), ("title", "")],
+        &[("edit", "sort"), ("column", "")],
+    ] {
+        assert_eq!(edit(&mut world, fields).status, 400, "{fields:?}");
+    }
+    let forged = Request::form(&format!("/_emulator/form/spreadsheet/{id}"), &[("edit", "delete_row"), ("row", "1")]);
+    assert_eq!(world.send(&forged).status, 403);
+}
+
+#[test]
+fn a_bad_day_is_switched_on_and_off() {
+    let mut world = World::new();
+    let tokens = world.sign_in();
+    let person = Person::arrive(&mut world);
+    let switch = |world: &mut World, name: &str| {
+        let request = Request::form("/_emulator/form/faults", &[("switch", name), ("csrf", &person.csrf)]);
+        assert_eq!(world.send(&request.with_header("Cookie", &person.cookie)).status, 303);
+    };
+    switch(&mut world, "quota");
+    assert_eq!(world.get(&tokens, "/v4/spreadsheets/x").status, 429);
+    assert_eq!(world.send(&Request::new("GET", "/")).status, 200, "the pages stay");
+    switch(&mut world, "none");
+    assert_eq!(world.get(&tokens, "/v4/spreadsheets/x").status, 404);
+    assert_eq!(world.send(&Request::form("/_emulator/form/faults", &[("switch", "offline")])).status, 403);
+    assert_eq!(world.model.faults().rules.len(), 0);
+}

@@ -1,9 +1,12 @@
 //! What the owner of the device meets: code, account, consent, done (AS-10 to AS-13).
 
-use super::{escape, page};
+use super::{
+    escape,
+    forms::{csrf, hidden, is_own, with_cookie},
+    page,
+};
 use crate::{
     DecideError, Model, PendingCode,
-    control::is_cross_site,
     random::Random,
     wire::{Params, Reply, Request},
 };
@@ -20,10 +23,8 @@ pub(super) fn ask_for_code(request: &Request, random: &mut Random) -> Reply {
 /// `POST /device`: each form says in `step` which one it is.
 pub(super) fn step(model: &mut Model, request: &Request, random: &mut Random) -> Reply {
     let form = request.form_or_json().unwrap_or_default();
-    let cookie = csrf_cookie(request);
     let token = form.get("csrf").unwrap_or_default();
-    // The cookie is not sent from another site (SameSite), and another site cannot read it to fill the form.
-    if is_cross_site(request) || token.is_empty() || cookie.as_deref() != Some(token) {
+    if !is_own(request, &form) {
         let text = "This form was not sent from this page, or your browser refuses cookies. Please start again.";
         return code_page(403, "", Some(text), &csrf(request, random), random);
     }
@@ -80,22 +81,6 @@ fn account(form: &Params) -> Option<&str> {
     is_plausible.then_some(account)
 }
 
-/// Keeps the browser's token while it has one, so that two tabs do not spoil each other.
-fn csrf(request: &Request, random: &mut Random) -> String {
-    csrf_cookie(request).unwrap_or_else(|| random.opaque(32))
-}
-
-fn csrf_cookie(request: &Request) -> Option<String> {
-    let cookies = request.header("cookie")?;
-    let value = cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("csrf="))?;
-    let is_ours = value.len() == 32 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    is_ours.then(|| value.to_owned())
-}
-
-fn hidden(name: &str, value: &str) -> String {
-    format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escape(value))
-}
-
 fn code_page(status: u16, typed: &str, problem: Option<&str>, token: &str, random: &mut Random) -> Reply {
     let (problem, marks) = match problem {
         Some(text) => (
@@ -114,8 +99,7 @@ fn code_page(status: u16, typed: &str, problem: Option<&str>, token: &str, rando
         step = hidden("step", "code"),
         typed = escape(typed),
     );
-    page(status, "Connect a device", &main, None, random)
-        .with_header("Set-Cookie", &format!("csrf={token}; Path=/device; HttpOnly; SameSite=Strict"))
+    with_cookie(page(status, "Connect a device", &main, None, "", random), token)
 }
 
 fn account_page(
@@ -151,7 +135,7 @@ fn account_page(
         step = hidden("step", "account"),
         code = hidden("user_code", &pending.user_code),
     );
-    page(200, "Choose an account", &main, None, random)
+    page(200, "Choose an account", &main, None, "", random)
 }
 
 fn consent_page(pending: &PendingCode, account: &str, token: &str, random: &mut Random) -> Reply {
@@ -179,12 +163,12 @@ fn consent_page(pending: &PendingCode, account: &str, token: &str, random: &mut 
         hidden_code = hidden("user_code", &pending.user_code),
         hidden_account = hidden("account", account),
     );
-    page(200, "Allow access?", &main, None, random)
+    page(200, "Allow access?", &main, None, "", random)
 }
 
 fn done_page(title: &str, text: &str, random: &mut Random) -> Reply {
     let main = format!("<h1>{}</h1>\n<p role=\"status\">{}</p>\n", escape(title), escape(text));
-    page(200, title, &main, None, random)
+    page(200, title, &main, None, "", random)
 }
 
 fn meaning(scope: &str) -> &'static str {

@@ -1,19 +1,10 @@
 //! The index: what this is, what waits for a person, which spreadsheets there are, what was asked lately.
 
 use super::escape;
-use crate::{
-    CLIENT_ID, CLIENT_SECRET, Model,
-    calendar::rfc3339,
-    random::Random,
-    wire::{Reply, encode},
-};
+use crate::{CLIENT_ID, CLIENT_SECRET, Model, calendar::rfc3339, wire::encode};
 
 /// Requests shown; the log has more.
 const SHOWN: usize = 30;
-
-pub(super) fn page(model: &Model, origin: &str, random: &mut Random) -> Reply {
-    super::page(200, "Google emulator", &body(model, origin), Some("/_emulator/part/index"), random)
-}
 
 pub(super) fn body(model: &Model, origin: &str) -> String {
     let origin = escape(origin);
@@ -70,7 +61,7 @@ fn spreadsheets(model: &Model) -> String {
 fn faults(model: &Model) -> String {
     let faults = model.faults();
     if faults.rules.is_empty() && faults.idle_close_seconds.is_none() {
-        return "<h2>Faults</h2>\n<p>None. <code>POST /_emulator/faults</code> sets them.</p>\n".into();
+        return "<h2>Faults</h2>\n<p>None. The buttons below set some, <code>POST /_emulator/faults</code> sets any.</p>\n".into();
     }
     let text = serde_json::to_string(faults).unwrap_or_default();
     format!("<h2>Faults</h2>\n<p><code>{}</code></p>\n", escape(&text))

@@ -2,6 +2,7 @@
 //! viewer and the index refresh themselves with one.
 
 mod consent;
+mod forms;
 mod index;
 mod style;
 mod viewer;
@@ -12,10 +13,15 @@ use crate::{
     wire::{Reply, Request},
 };
 
+/// A form that changes something; never faulted. None if this is none.
+pub(crate) fn form(model: &mut Model, request: &Request, origin: &str, random: &mut Random) -> Option<Reply> {
+    forms::submit(model, request, origin, random)
+}
+
 /// None if this is no page of ours.
 pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random: &mut Random) -> Option<Reply> {
     match (request.method.as_str(), request.path()) {
-        ("GET" | "HEAD", "/") => Some(index::page(model, origin, random)),
+        ("GET" | "HEAD", "/") => Some(forms::index_page(model, request, origin, random)),
         ("GET" | "HEAD", "/device") => Some(consent::ask_for_code(request, random)),
         ("POST", "/device") => Some(consent::step(model, request, random)),
         ("GET" | "HEAD", path) => viewer::page(model, path.strip_prefix("/spreadsheets/d/")?, request, random),
@@ -51,8 +57,9 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// A whole page. `refresh`: the address of the part that replaces `<main>` every second.
-fn page(status: u16, title: &str, main: &str, refresh: Option<&str>, random: &mut Random) -> Reply {
+/// A whole page. `refresh`: the address of the part that replaces `<main>` every second; `below` stays, with what a
+/// person is typing in it.
+fn page(status: u16, title: &str, main: &str, refresh: Option<&str>, below: &str, random: &mut Random) -> Reply {
     let nonce = random.opaque(22);
     let script = match refresh {
         None => String::new(),
@@ -70,7 +77,7 @@ fn page(status: u16, title: &str, main: &str, refresh: Option<&str>, random: &mu
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style nonce=\"{nonce}\">{css}</style>\n</head>\n<body>\n\
          <p class=\"banner\">Emulator: not Google. Nothing here leaves this machine.</p>\n\
-         <main>\n{main}</main>\n{script}</body>\n</html>\n",
+         <main>\n{main}</main>\n{below}{script}</body>\n</html>\n",
         title = escape(title),
         css = style::CSS,
     );

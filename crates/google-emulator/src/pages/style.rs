@@ -20,6 +20,9 @@ button.quiet { background: transparent; color: inherit; border-color: #888; }
 fieldset { border: 1px solid var(--line); border-radius: .4rem; margin: 1rem 0; }
 .code { font: 700 1.8rem ui-monospace, monospace; letter-spacing: .1em; }
 .problem { border-left: .3rem solid #b3261e; padding: .4rem .8rem; background: #b3261e22; }
+section.hand { padding: 0 1rem 1rem; }
+section.hand form { display: inline-block; vertical-align: top; max-width: 100%; margin-right: .6rem; }
+section.hand input[type=text] { font-size: 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { border: 1px solid var(--line); padding: .2rem .5rem; text-align: left; white-space: pre-wrap; vertical-align: top;

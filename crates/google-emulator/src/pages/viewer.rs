@@ -1,6 +1,6 @@
 //! A spreadsheet to look at while rows arrive.
 
-use super::escape;
+use super::{escape, forms};
 use crate::{
     Model,
     random::Random,
@@ -19,21 +19,27 @@ pub(super) fn page(model: &Model, path: &str, request: &Request, random: &mut Ra
     let title = model.state.files.get(&decode(id, Plus::Literal))?.book.title().to_owned();
     let gid = request.query().get("gid").map(|gid| format!("?gid={}", encode(gid))).unwrap_or_default();
     let part = format!("/_emulator/part/spreadsheet/{id}{gid}");
-    Some(super::page(200, &title, &main, Some(&part), random))
+    let sheet = current(&model.state.files.get(&decode(id, Plus::Literal))?.book, request)?.id;
+    let token = forms::csrf(request, random);
+    let below = forms::editor(&decode(id, Plus::Literal), sheet, &token);
+    Some(forms::with_cookie(super::page(200, &title, &main, Some(&part), &below, random), &token))
+}
+
+/// The tab that `?gid=` names, else the first that is not hidden.
+pub(super) fn current<'a>(book: &'a Spreadsheet, request: &Request) -> Option<&'a Sheet> {
+    let wanted = request.query().get("gid").and_then(|gid| gid.parse::<i64>().ok());
+    let visible = |sheet: &&Sheet| sheet.properties.get("hidden").and_then(|hidden| hidden.as_bool()) != Some(true);
+    book.sheets
+        .iter()
+        .find(|sheet| Some(sheet.id) == wanted)
+        .or_else(|| book.sheets.iter().find(visible))
+        .or(book.sheets.first())
 }
 
 pub(super) fn body(model: &Model, id: &str, request: &Request) -> Option<String> {
     let file = model.state.files.get(&decode(id, Plus::Literal))?;
     let book = &file.book;
-    let query = request.query();
-    let wanted = query.get("gid").and_then(|gid| gid.parse::<i64>().ok());
-    let visible = |sheet: &&Sheet| sheet.properties.get("hidden").and_then(|hidden| hidden.as_bool()) != Some(true);
-    let sheet = book
-        .sheets
-        .iter()
-        .find(|sheet| Some(sheet.id) == wanted)
-        .or_else(|| book.sheets.iter().find(visible))
-        .or(book.sheets.first())?;
+    let sheet = current(book, request)?;
     Some(format!(
         "<h1>{title}</h1>\n<p>Owner {owner}. {rows} rows with data. <a href=\"/\">All spreadsheets</a></p>\n{tabs}\
          <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{tab}\">\n{grid}</div>\n",
