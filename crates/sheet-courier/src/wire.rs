@@ -86,6 +86,77 @@ pub(crate) fn get_name(spreadsheet: &str) -> Call {
     Call::get(path(spreadsheet, "?fields=spreadsheetId,spreadsheetUrl,properties.title"))
 }
 
+/// `spreadsheets.getByDataFilter` of the sizes and first rows of tabs, by their ids: names may have changed.
+pub(crate) fn glance(spreadsheet: &str, tabs: impl Iterator<Item = i32>) -> Call {
+    let first_row = |tab: i32| json!({"gridRange": {"sheetId": tab, "startRowIndex": 0, "endRowIndex": 1}});
+    let filters: Vec<Value> = tabs.map(first_row).collect();
+    let fields = ":getByDataFilter?fields=spreadsheetId,sheets(properties(sheetId,gridProperties(columnCount)),\
+                  data(startRow,startColumn,rowData(values(formattedValue))))";
+    Call::read(path(spreadsheet, fields), &json!({ "dataFilters": filters }))
+}
+
+/// A tab's size and first row.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Glimpse {
+    pub(crate) sheet_id: i32,
+    pub(crate) grid_columns: u32,
+    pub(crate) header: Vec<String>,
+}
+
+/// The spreadsheet's id and what was found of its tabs.
+pub(crate) fn parse_glance(body: &[u8]) -> Option<(String, Vec<Glimpse>)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        spreadsheet_id: String,
+        #[serde(default)]
+        sheets: Vec<Found>,
+    }
+    #[derive(Deserialize)]
+    struct Found {
+        properties: SheetProperties,
+        #[serde(default)]
+        data: Vec<Grid>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Grid {
+        start_row: u32,
+        start_column: u32,
+        row_data: Vec<RowData>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct RowData {
+        values: Vec<CellData>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    struct CellData {
+        formatted_value: String,
+    }
+    let reply = parse::<Reply>(body)?;
+    let mut tabs = Vec::new();
+    for found in reply.sheets {
+        let mut grids = found.data.into_iter();
+        // Exactly what was asked for, or nothing can be said about the columns: then they are read in the other way.
+        let (Some(grid), None) = (grids.next(), grids.next()) else { continue };
+        if (grid.start_row, grid.start_column) != (0, 0) || grid.row_data.len() > 1 {
+            continue;
+        }
+        let cells = grid.row_data.into_iter().flat_map(|row| row.values);
+        let mut header: Vec<String> = cells.map(|cell| cell.formatted_value).collect();
+        // Empty cells to the right are none, as in `values.batchGet`.
+        while header.last().is_some_and(String::is_empty) {
+            header.pop();
+        }
+        let properties = found.properties;
+        let grid_columns = properties.grid_properties.column_count;
+        tabs.push(Glimpse { sheet_id: properties.sheet_id, grid_columns, header });
+    }
+    Some((reply.spreadsheet_id, tabs))
+}
+
 /// `values.batchGet` of the first row of each of these tabs, in order.
 pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
     let mut rest = String::from("/values:batchGet?majorDimension=ROWS");
@@ -300,6 +371,7 @@ mod tests {
             br#"{"spreadsheetId":"x","replies":[{"createDeveloperMetadata":{"developerMetadata":{"metadataId":7}}},{}]}"#,
             br#"{"matchedDeveloperMetadata":[{"developerMetadata":{"metadataId":1,"metadataKey":"rk","metadataValue":"A"}}]}"#,
             br#"{"spreadsheetId":"x","sheets":[{"properties":{"title":"t","gridProperties":{"columnCount":3}}}]}"#,
+            br#"{"spreadsheetId":"x","sheets":[{"properties":{"sheetId":7,"gridProperties":{"columnCount":3}},"data":[{"rowData":[{"values":[{"formattedValue":"a"},{},{"formattedValue":"b"},{}]}]}]}]}"#,
             br#"{"valueRanges":[{"range":"t!1:1","values":[["a",1,true,""]]},{"range":"u!1:1"}]}"#,
             br#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"reason":"RATE_LIMIT_EXCEEDED"},{"retryDelay":"3.5s"}]}}"#,
         ];
@@ -309,6 +381,7 @@ mod tests {
             parse_batch_reply(body);
             parse_spreadsheet(body);
             parse_headers(body, 2);
+            parse_glance(body);
             parse_error(body);
         };
         for body in real {
@@ -324,8 +397,11 @@ mod tests {
         assert_eq!(parse_batch_reply(real[0]), Some(BatchReply { spreadsheet_id: "x".into(), first_id: 7 }));
         assert_eq!(parse_search(real[1]).unwrap().len(), 1);
         assert_eq!(parse_spreadsheet(real[2]).unwrap().sheets[0].properties.sheet_id, 0);
-        assert_eq!(parse_headers(real[3], 2).unwrap()[0], ["a", "1", "true", ""]);
-        let error = parse_error(real[4]).unwrap();
+        let header = ["a", "", "b"].map(String::from).to_vec();
+        let tab = Glimpse { sheet_id: 7, grid_columns: 3, header };
+        assert_eq!(parse_glance(real[3]), Some(("x".into(), alloc::vec![tab])));
+        assert_eq!(parse_headers(real[4], 2).unwrap()[0], ["a", "1", "true", ""]);
+        let error = parse_error(real[5]).unwrap();
         assert_eq!((error.reasons, error.retry_delay_s), (alloc::vec!["RATE_LIMIT_EXCEEDED".to_string()], Some(3)));
     }
 

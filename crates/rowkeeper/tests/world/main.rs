@@ -80,6 +80,16 @@ fn every_acknowledged_row_is_in_the_sheet_exactly_once() {
     println!("{seeds} worlds: {report:?}");
 }
 
+#[test]
+fn a_lone_row_after_a_quiet_time_takes_two_round_trips() {
+    let weather = Weather::default();
+    let rows = |rows| Plan { weather, devices: 1, rows, burst: 1, pause: 200_000, ..Plan::default() };
+    let attempts = |count| World::seeded(7, rows(count)).live().unwrap().attempts;
+    assert_eq!(attempts(1), 4, "create, look for twins, look at the columns, append");
+    // Both tables are known from the beginning. A prune comes only after eight.
+    assert_eq!(attempts(5) - attempts(1), 4 * 2);
+}
+
 /// Lives with one rule left out until it shows, and says within how many seeds.
 fn notices(what: &str, seeds: u64, plan: impl Fn(u64) -> Plan + Sync) {
     for seed in 0..seeds {

@@ -37,7 +37,13 @@ impl Courier {
         if self.known.versions.is_none() {
             return Some(Next::Ask(Asked::Check));
         }
-        let Some(tabs) = &self.known.tabs else { return Some(Next::Ask(Asked::Tabs)) };
+        let Some(tabs) = &self.known.tabs else {
+            let seen: Vec<(String, i32)> =
+                tables.iter().filter_map(|table| Some((table.clone(), *self.tab_ids.get(table)?))).collect();
+            // One round trip instead of two, whatever a person called the tabs meanwhile.
+            let all_seen = seen.len() == tables.len() && !tables.is_empty();
+            return Some(Next::Ask(if all_seen { Asked::Glance(seen) } else { Asked::Tabs }));
+        };
         let found: Vec<(String, SheetProperties)> =
             tables.iter().filter_map(|table| tab_of(table, tabs).map(|tab| (table.clone(), tab.clone()))).collect();
         if found.is_empty() {
@@ -78,6 +84,7 @@ impl Courier {
             (Asked::Void, Some(batch)) => Call::write(update(), freeze::void_body(batch.id, &key, batch.digest)),
             (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
             (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
+            (Asked::Glance(tabs), _) => wire::glance(sheet, tabs.iter().map(|(_, id)| *id)),
             (Asked::Headers(tabs), _) => {
                 let titles: Vec<&str> = tabs.iter().map(|(_, tab)| tab.title.as_str()).collect();
                 wire::get_headers(sheet, &titles)

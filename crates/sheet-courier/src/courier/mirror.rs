@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::moving::{Bound, Register};
 use super::{Courier, Doing, Known, Settle, Trail};
 use crate::durable::{Marker, Phase, Transition};
+use crate::ids::sheet_id_of_table;
 
 impl Courier {
     /// The change that [`super::Step::Commit`] asked for is on disk; it was acknowledged at `now`.
@@ -16,6 +17,10 @@ impl Courier {
             Transition::SheetCreated(sheet) => {
                 state.sheet = Some(sheet);
                 self.known = Known::default();
+                // It was created with the tabs of all tables that were known then.
+                let tables = self.options.tables.iter().map(|table| &table.name);
+                let rows = self.gathered.iter().flatten().map(|row| &row.table);
+                self.tab_ids = tables.chain(rows).map(|table| (table.clone(), sheet_id_of_table(table))).collect();
             }
             Transition::Frozen { batch, tally, .. } => {
                 state.device.next_seq = batch.seq + 1;

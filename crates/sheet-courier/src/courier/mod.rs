@@ -11,6 +11,7 @@ mod open;
 mod replies;
 mod tidy;
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -113,6 +114,8 @@ pub struct Courier {
     forgotten: Vec<Marker>,
     settled_at: Vec<(MarkerId, Duration)>,
     known: Known,
+    /// The tabs of tables, as last seen. They may be gone; then Google refuses to show them.
+    tab_ids: BTreeMap<String, i32>,
     gathered: Option<Vec<Row>>,
     pace: Pace,
     /// Of reads, and of what carries a batch: an answered read says nothing about the batch.
@@ -148,6 +151,8 @@ enum Asked {
     /// Our markers and all layout registers.
     Check,
     Tabs,
+    /// Tabs whose ids are known, with their header rows, in one answer.
+    Glance(Vec<(String, i32)>),
     /// The header rows of the tabs of these tables.
     Headers(Vec<(String, SheetProperties)>),
     Batch,
@@ -231,6 +236,7 @@ impl Courier {
             forgotten: Vec::new(),
             settled_at: Vec::new(),
             known: Known::default(),
+            tab_ids: BTreeMap::new(),
             gathered: None,
             backoffs: [Backoff::default(); 2],
             not_before: Duration::ZERO,

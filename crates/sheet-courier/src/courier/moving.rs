@@ -19,7 +19,10 @@ pub(super) enum Register {
     /// It was not there when it was read.
     Absent,
     /// Our claim was refused at this moment; who has it is to be read from then on.
-    Refused { at: Duration, read_at: Duration },
+    Refused {
+        at: Duration,
+        read_at: Duration,
+    },
     /// It names this spreadsheet.
     Names(String),
     /// It is somebody else's, or there is no room for it: siblings will not find our successor.

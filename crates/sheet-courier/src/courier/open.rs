@@ -169,6 +169,12 @@ impl Courier {
     pub(super) fn unfreeze(&self) -> Next {
         let Some(batch) = &self.state.batch else { return Next::Gather };
         let marker = self.marker(batch, Fate::Void, true, None);
-        Next::Commit(Transition::Voided { marker, verdict: Verdict::Return, tally: self.state.tally, hold: None, wish: None })
+        Next::Commit(Transition::Voided {
+            marker,
+            verdict: Verdict::Return,
+            tally: self.state.tally,
+            hold: None,
+            wish: None,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What an answer changes (protocol section 5).
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
@@ -41,7 +42,9 @@ impl Courier {
                 (answer::read(answer), date)
             }
         };
-        if !matches!(asked, Asked::Batch | Asked::BoundCheck | Asked::BoundVoid) && !matches!(reading, Reading::Unknown(_)) {
+        if !matches!(asked, Asked::Batch | Asked::BoundCheck | Asked::BoundVoid)
+            && !matches!(reading, Reading::Unknown(_))
+        {
             self.trail.others_answered = true;
         }
         match reading {
@@ -88,6 +91,10 @@ impl Courier {
                 }
                 _ => return false,
             },
+            Asked::Glance(tabs) => match wire::parse_glance(body) {
+                Some((id, found)) if self.is_our_sheet(&id) => self.glanced(tabs, found, began, now),
+                _ => return false,
+            },
             Asked::Headers(tabs) => {
                 let Some(headers) = wire::parse_headers(body, tabs.len()) else { return false };
                 let mut layout = Layout::default();
@@ -98,15 +105,7 @@ impl Courier {
                     let grid_columns = tab.grid_properties.column_count;
                     layout.tabs.insert(table.clone(), Some(Tab { sheet_id: tab.sheet_id, grid_columns, header }));
                 }
-                self.known.tabs = None;
-                let looks_old = self.known.versions.as_ref().is_some_and(|versions| layout.looks_old(versions));
-                if looks_old && now.saturating_sub(*self.known.old_since.get_or_insert(now)) < OLD_HEADER {
-                    self.not_before = now + OLD_HEADER / 6;
-                } else {
-                    self.known.old_since = None;
-                    self.known.layout = Some(layout);
-                    self.known.at = began;
-                }
+                self.layout_read(layout, began, now);
             }
             Asked::Create => match wire::parse_spreadsheet(body) {
                 Some(created) => {
@@ -132,6 +131,38 @@ impl Courier {
             },
         }
         true
+    }
+
+    fn glanced(&mut self, asked: &[(String, i32)], found: Vec<wire::Glimpse>, began: Duration, now: Duration) {
+        let mut layout = Layout::default();
+        for (table, sheet_id) in asked {
+            let Some(tab) = found.iter().find(|tab| tab.sheet_id == *sheet_id) else {
+                // It is gone, or the answer is not what it should be: look at all tabs.
+                self.tab_ids.clear();
+                return;
+            };
+            let tab = Tab { sheet_id: *sheet_id, grid_columns: tab.grid_columns, header: tab.header.clone() };
+            layout.tabs.insert(table.clone(), Some(tab));
+        }
+        self.layout_read(layout, began, now);
+    }
+
+    fn layout_read(&mut self, layout: Layout, began: Duration, now: Duration) {
+        self.known.tabs = None;
+        for (table, tab) in &layout.tabs {
+            match tab {
+                Some(tab) => self.tab_ids.insert(table.clone(), tab.sheet_id),
+                None => self.tab_ids.remove(table),
+            };
+        }
+        let looks_old = self.known.versions.as_ref().is_some_and(|versions| layout.looks_old(versions));
+        if looks_old && now.saturating_sub(*self.known.old_since.get_or_insert(now)) < OLD_HEADER {
+            self.not_before = now + OLD_HEADER / 6;
+        } else {
+            self.known.old_since = None;
+            self.known.layout = Some(layout);
+            self.known.at = began;
+        }
     }
 
     /// The reply to a batch update that created the open batch's marker.
@@ -221,6 +252,8 @@ impl Courier {
                 [one] => self.prune_look_up = Some(*one),
                 _ => self.prune_singly = true,
             },
+            // A tab was deleted.
+            Asked::Glance(_) => self.tab_ids.clear(),
             Asked::Headers(_) => {
                 // A tab was renamed since its name was read.
                 self.known.tabs = None;
