@@ -1,5 +1,6 @@
 //! Clients that nobody here wrote, held to the emulator over http and https: Google's libraries for Python and Node,
-//! gspread and oauth4webapi. The programs are in `clients/`; what they need is installed here, pinned, below target
+//! gspread and oauth4webapi, and a real Chromium as the owner's browser, whose pictures are kept in target/clients/pages.
+//! The programs are in `clients/`; what they need is installed here, pinned, below target
 //! and into the git-ignored `clients/node/node_modules`.
 //!
 //! What cannot be had (no network, no Python, no Node) is skipped with its reason; what was had and misbehaves is a
@@ -25,14 +26,21 @@ struct Program {
 enum Runtime {
     Python,
     Node,
+    /// Node, with a Chromium to drive.
+    Browser,
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program { runtime: Runtime::Python, file: "clients/python/google_api.py" },
     Program { runtime: Runtime::Python, file: "clients/python/gspread_verbs.py" },
     Program { runtime: Runtime::Node, file: "clients/node/openid.mjs" },
     Program { runtime: Runtime::Node, file: "clients/node/sheets.mjs" },
+    Program { runtime: Runtime::Browser, file: "clients/node/pages.mjs" },
 ];
+
+/// Where a program finds its browser, and leaves its pictures.
+const CHROMIUM: &str = "CHROMIUM";
+const PICTURES: &str = "PICTURES";
 
 /// Each takes a few seconds; a loaded machine may need more.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -47,7 +55,7 @@ pub(crate) fn run() -> Step {
     let emulators = [Emulator::start(None)?, Emulator::start(Some(&folder.join("ca.pem")))?];
 
     let (mut skipped, mut failed) = (Vec::new(), Vec::new());
-    for runtime in [Runtime::Python, Runtime::Node] {
+    for runtime in [Runtime::Python, Runtime::Node, Runtime::Browser] {
         let command = match runtime.install(&folder) {
             Ok(command) => command,
             Err(Missing::Absent(why)) => {
@@ -60,9 +68,19 @@ pub(crate) fn run() -> Step {
                 continue;
             }
         };
+        let variables = match runtime {
+            Runtime::Browser => match browser(&folder) {
+                Ok(variables) => variables,
+                Err(why) => {
+                    skipped.push(format!("the pages in a browser: {why}"));
+                    continue;
+                }
+            },
+            Runtime::Python | Runtime::Node => Vec::new(),
+        };
         for program in PROGRAMS.iter().filter(|program| program.runtime == runtime) {
             for emulator in &emulators {
-                match program.run(&command, emulator) {
+                match program.run(&command, emulator, &variables) {
                     Ok(took) => println!("{} with {}: {:.1} s", program.file, emulator.url, took.as_secs_f64()),
                     Err(why) => {
                         eprintln!("{} with {}: {why}", program.file, emulator.url);
@@ -112,7 +130,7 @@ impl Runtime {
     fn install(self, folder: &Path) -> Result<PathBuf, Missing> {
         match self {
             Self::Python => python(folder),
-            Self::Node => node(folder),
+            Self::Node | Self::Browser => node(folder),
         }
     }
 }
@@ -144,6 +162,27 @@ fn node(folder: &Path) -> Result<PathBuf, Missing> {
         stamp.set()?;
     }
     Ok(node)
+}
+
+/// The browser to drive; installed with apt where we may.
+fn browser(folder: &Path) -> Result<Vec<(&'static str, PathBuf)>, String> {
+    let find = || {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+        let names = ["chromium", "chromium-browser", "google-chrome"];
+        names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|file| file.exists())
+    };
+    let apt = ["install", "--yes", "--no-install-recommends", "chromium", "fonts-dejavu-core"];
+    let found = find().or_else(|| {
+        // Fails at once for everybody but root.
+        let mut command = Command::new("apt-get");
+        install(command.args(apt).env("DEBIAN_FRONTEND", "noninteractive")).ok()?;
+        find()
+    });
+    let chromium = found.ok_or("there is no Chromium, and apt could not install it (no network, or not root)")?;
+    let pictures = folder.join("pages");
+    fs::create_dir_all(&pictures).map_err(|error| format!("{}: {error}", pictures.display()))?;
+    Ok(vec![(CHROMIUM, chromium), (PICTURES, pictures)])
 }
 
 /// What was installed from which list.
@@ -178,10 +217,16 @@ fn install(command: &mut Command) -> Result<(), Missing> {
 }
 
 impl Program {
-    fn run(&self, command: &Path, emulator: &Emulator) -> Result<Duration, String> {
+    fn run(
+        &self,
+        command: &Path,
+        emulator: &Emulator,
+        variables: &[(&'static str, PathBuf)],
+    ) -> Result<Duration, String> {
         let start = now();
         let mut program = Command::new(command);
         program.arg(self.file).stdin(Stdio::null()).env("EMULATOR", &emulator.url);
+        program.envs(variables.iter().map(|(name, value)| (name, value)));
         // Nothing is left in the tree, and no proxy stands between.
         program.env("PYTHONDONTWRITEBYTECODE", "1").env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
         if let Some(certificate) = &emulator.certificate {

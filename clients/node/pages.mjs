@@ -1,0 +1,102 @@
+// The owner's browser: the walk through sign-in, the viewer, edits by hand and the switches, in a real headless Chromium.
+// Pictures of each step go to $PICTURES.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { clientId, clientSecret, control, driveFile, owner, url } from "./common.mjs";
+
+const post = async (path, form) => {
+  const reply = await fetch(url + path, { method: "POST", body: new URLSearchParams(form) });
+  return { status: reply.status, body: await reply.json() };
+};
+const { body: code } = await post("/device/code", { client_id: clientId, scope: `openid email ${driveFile}` });
+const poll = () =>
+  post("/token", {
+    client_id: clientId,
+    client_secret: clientSecret,
+    device_code: code.device_code,
+    grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+  });
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+});
+try {
+  // A phone, because the code is typed on one; the certificate is the emulator's own.
+  const phone = { viewport: { width: 390, height: 780 }, ignoreHTTPSErrors: true };
+  const page = await (await browser.newContext(phone)).newPage();
+  page.setDefaultTimeout(20_000);
+  const troubles = [];
+  page.on("pageerror", (error) => troubles.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
+  const picture = async (name) => {
+    await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(wide <= 0, `${name} is ${wide} pixels too wide for its screen`);
+  };
+
+  await page.goto(code.verification_url);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "user_code", "one can type at once");
+  await page.keyboard.type("bbbb bbbb");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").waitFor();
+  await picture("1-wrong-code");
+  // The browser says so when a page answers 400; that is no trouble.
+  troubles.length = 0;
+  await page.getByLabel("Enter the code displayed on your device").fill(code.user_code.toLowerCase().replace("-", " "));
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Choose an account" }).waitFor();
+  await page.getByRole("textbox").fill(owner);
+  await picture("2-account");
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByRole("heading", { name: "wants access" }).waitFor();
+  await page.getByText(code.user_code).waitFor();
+  assert.equal(await page.getByRole("checkbox", { checked: true }).count(), 3);
+  // One scope is not given.
+  await page.getByRole("checkbox", { name: "See your email address" }).uncheck();
+  await picture("3-consent");
+  await page.getByRole("button", { name: "Allow" }).click();
+  await page.getByRole("heading", { name: "Device connected" }).waitFor();
+  await picture("4-connected");
+  const { body: tokens } = await poll();
+  assert.deepEqual(tokens.scope.split(" ").sort(), [driveFile, "openid"].sort());
+
+  const api = async (path, body) => {
+    const headers = { authorization: `Bearer ${tokens.access_token}`, "content-type": "application/json" };
+    const reply = await fetch(`${url}/v4/spreadsheets${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    return { status: reply.status, body: await reply.json() };
+  };
+  const { body: made } = await api("", { properties: { title: "Workshop log" }, sheets: [{ properties: { title: "Log" } }] });
+  const rows = (values) => api(`/${made.spreadsheetId}/values/Log:append?valueInputOption=RAW`, { values });
+  await rows([["time", "grams"], ["08:01", 500]]);
+  await page.goto(made.spreadsheetUrl);
+  await page.getByRole("cell", { name: "08:01" }).waitFor();
+  await page.getByLabel("Cell, such as B3").fill("B2");
+  // A row arrives while the owner types, and what was typed stays.
+  await rows([["08:02", 300]]);
+  await page.getByRole("cell", { name: "08:02" }).waitFor();
+  assert.equal(await page.getByLabel("Cell, such as B3").inputValue(), "B2");
+  await page.getByLabel("Text, as Sheets reads it").fill("512");
+  await page.getByRole("button", { name: "Type" }).click();
+  await page.getByRole("cell", { name: "512" }).waitFor();
+  await picture("5-viewer");
+
+  await page.goto(`${url}/`);
+  await page.getByRole("button", { name: "The quota is used up" }).click();
+  await page.waitForURL(`${url}/`);
+  assert.equal((await rows([["x"]])).status, 429);
+  await page.getByRole("button", { name: "All is well" }).click();
+  await page.waitForURL(`${url}/`);
+  assert.equal((await rows([["08:03", 200]])).status, 200);
+  await page.getByRole("cell", { name: "429" }).first().waitFor();
+  await picture("6-index");
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await picture("7-index-wide");
+  await page.goto(made.spreadsheetUrl);
+  await picture("8-viewer-wide");
+  assert.deepEqual(troubles, [], "no script failed and no policy was broken");
+} finally {
+  await browser.close();
+}
+await control("revoke", { account: owner });
