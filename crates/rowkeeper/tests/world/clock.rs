@@ -1,7 +1,7 @@
 //! One time for the whole world, and each device's view of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rowkeeper::clock::{Clock, Mono, Stop, Wall, Woke};
@@ -15,12 +15,16 @@ pub(crate) struct WorldClock {
     world_ms: Arc<AtomicU64>,
     booted_ms: u64,
     boot: u64,
+    /// How far the wall clock is off, and whether the board believes it.
+    off_ms: Arc<AtomicI64>,
+    trusted: Arc<AtomicBool>,
 }
 
 impl WorldClock {
     pub(crate) fn new() -> Self {
         // A board that has been up for an hour.
-        Self { world_ms: Arc::new(AtomicU64::new(3_600_000)), booted_ms: 0, boot: 0 }
+        let (off_ms, trusted) = (Arc::default(), Arc::new(AtomicBool::new(true)));
+        Self { world_ms: Arc::new(AtomicU64::new(3_600_000)), booted_ms: 0, boot: 0, off_ms, trusted }
     }
 
     pub(crate) fn world(&self) -> Duration {
@@ -44,6 +48,17 @@ impl WorldClock {
         }
     }
 
+    /// Another board in the same world.
+    pub(crate) fn another(&self) -> Self {
+        Self { off_ms: Arc::default(), trusted: Arc::new(AtomicBool::new(true)), ..self.clone() }
+    }
+
+    /// Somebody sets the wall clock, or a board without a battery starts in the past.
+    pub(crate) fn step_wall(&self, off: i64, trusted: bool) {
+        self.off_ms.store(off * 1000, Ordering::Relaxed);
+        self.trusted.store(trusted, Ordering::Relaxed);
+    }
+
     /// A moment of this boot in the time of the world.
     pub(crate) fn in_world(&self, mono: Mono) -> Duration {
         mono.since_boot().saturating_add(Duration::from_millis(self.booted_ms))
@@ -56,7 +71,9 @@ impl Clock for WorldClock {
     }
 
     fn wall(&self) -> Wall {
-        Wall { unix_ms: (ORIGIN_UNIX * 1000) as i64 + self.world().as_millis() as i64, trusted: true }
+        let right = (ORIGIN_UNIX * 1000) as i64 + self.world().as_millis() as i64;
+        let trusted = self.trusted.load(Ordering::Relaxed);
+        Wall { unix_ms: right + self.off_ms.load(Ordering::Relaxed), trusted }
     }
 
     fn boot_id(&self) -> String {

@@ -43,12 +43,16 @@ pub(crate) struct Net {
     pub(crate) full: BTreeSet<String>,
     /// Spreadsheets that are not ours to see for the moment.
     pub(crate) closed: BTreeSet<String>,
+    /// The minute's writes are used up by others until then.
+    pub(crate) storm_until: Duration,
     /// Google as it was a moment ago, oldest first.
     past: VecDeque<(Duration, Model)>,
 }
 
 /// Google's words (docs/google.md).
 const FULL: &str = r#"{"error":{"code":400,"message":"Invalid requests[1].appendCells: This action would increase the number of cells in the workbook above the limit of 10000000 cells.","status":"INVALID_ARGUMENT"}}"#;
+
+const QUOTA: &str = r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#;
 
 /// A read is never older than this.
 const OLDEST_READ: Duration = Duration::from_secs(30);
@@ -101,6 +105,7 @@ impl Net {
             token,
             full: BTreeSet::new(),
             closed: BTreeSet::new(),
+            storm_until: Duration::ZERO,
             past: VecDeque::new(),
         }
     }
@@ -121,6 +126,10 @@ impl Net {
         }
         sent.body = request.body.to_vec();
 
+        if clock.world() < self.storm_until && request.method == "POST" && !request.url.contains(":search") {
+            clock.pass(Duration::from_millis(100));
+            return Landed::Answer(Ok(plain(429, QUOTA)));
+        }
         if chance.is(self.weather.crash) {
             self.lands_somehow(sent, clock, chance);
             return Landed::Died;
@@ -169,7 +178,7 @@ impl Net {
                 cut.body.truncate(cut.body.len() / 2);
                 Ok(cut)
             }
-            _ => Ok(plain(429, r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#)),
+            _ => Ok(plain(429, QUOTA)),
         })
     }
 

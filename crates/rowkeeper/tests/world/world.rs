@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use google_emulator::CellValue;
 use jiff::tz::TimeZone;
+use rowkeeper::clock::Clock as _;
 use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Settings, Stepped};
 use rowkeeper::http::Lost;
 use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value, Which};
 use serde_json::json;
-use sheet_courier::{Hold, ID_COLUMN, Mutation, Table, Tag, Wish};
+use sheet_courier::{Hold, ID_COLUMN, Mutation, Table, Tag, Wish, sheet_id_of_table};
 
 use super::chance::Chance;
 use super::clock::WorldClock;
@@ -40,6 +41,12 @@ pub(crate) struct Plan {
     pub(crate) people: f64,
     /// So often a person drops a row, or sends one again that was set aside.
     pub(crate) words: f64,
+    /// So often a grant ends until a person signs in again, or a provider has no token to give for a while.
+    pub(crate) revoked: f64,
+    /// So often siblings use up the quota for some minutes.
+    pub(crate) storms: f64,
+    /// So often a wall clock steps, or is not to be believed.
+    pub(crate) clocks: f64,
     /// So often a spreadsheet becomes full, or has room again.
     pub(crate) full: f64,
     /// So often a spreadsheet is closed to us, and so often a person does something about it.
@@ -80,6 +87,8 @@ struct Row {
     dropped: Option<Said>,
     /// A person said to send it again although it may have been there.
     may_double: bool,
+    /// A person deleted it in the sheet: it never comes again.
+    deleted: bool,
 }
 
 /// What a person was told who dropped a row.
@@ -99,6 +108,8 @@ struct Device {
     /// When it has something to do, in the time of the world.
     awake_at: Duration,
     hold: Option<Hold>,
+    /// No token until then; without a word of when, if a person must sign in.
+    no_token: Option<(Duration, bool)>,
     /// It found nothing more to do.
     rests: bool,
     /// Said to be kept, and not yet on disk.
@@ -141,11 +152,12 @@ impl World {
             outbox.become_device(&Tag::from_random((identity as u32).to_be_bytes()), (identity >> 32) as u32).unwrap();
             world.devices.push(Device {
                 name: format!("device {number}"),
-                clock: world.clock.clone(),
+                clock: world.clock.another(),
                 outbox: Arc::new(outbox),
                 process: None,
                 awake_at: Duration::ZERO,
                 hold: None,
+                no_token: None,
                 rests: false,
                 promised: Vec::new(),
             });
@@ -165,6 +177,7 @@ impl World {
                 self.plan.squatters = 0.0;
                 self.plan.restore = 0.0;
                 (self.plan.full, self.plan.closed) = (0.0, 0.0);
+                (self.plan.revoked, self.plan.storms, self.plan.clocks) = (0.0, 0.0, 0.0);
                 self.net.full.clear();
                 self.net.closed.clear();
             }
@@ -217,6 +230,21 @@ impl World {
         if self.chance.is(self.plan.words) {
             self.has_a_word(next)?;
         }
+        if self.chance.is(self.plan.revoked) {
+            let until = now + Duration::from_secs(self.chance.pick(&[60, 3_600, 100_000]));
+            self.devices[next].no_token = Some((until, self.chance.is(0.5)));
+            self.tell(&format!("device {next} has no token"));
+        }
+        if self.chance.is(self.plan.storms) {
+            self.net.storm_until = now + Duration::from_secs(self.chance.below(600));
+            self.tell("others use up the quota");
+        }
+        if self.chance.is(self.plan.clocks) {
+            let off = self.chance.pick(&[0, 7_200, -86_400, -1_700_000_000, 400_000_000]);
+            let trusted = self.chance.is(0.5);
+            self.devices[next].clock.step_wall(off, trusted);
+            self.tell(&format!("the clock of device {next} is off by {off} s, trusted: {trusted}"));
+        }
         if self.chance.is(self.plan.full) {
             self.fills_or_empties();
         }
@@ -248,7 +276,7 @@ impl World {
         let accepted = self.devices[at].outbox.accept(rows).unwrap();
         for (row, accepted) in rows.iter().zip(accepted) {
             let (number, is_poison) = number_of(row);
-            let row = Row { number, is_poison, may_be_lost: false, dropped: None, may_double: false };
+            let row = Row { number, is_poison, may_be_lost: false, dropped: None, may_double: false, deleted: false };
             assert!(self.acknowledged.insert(accepted.id, row).is_none(), "an id was given out twice");
         }
     }
@@ -289,7 +317,14 @@ impl World {
         let clock = device.clock.clone();
         let mut dice = Chance::seeded(chance.next());
         let mut story = String::new();
+        let no_token = device.no_token.filter(|(until, _)| clock.world() < *until);
+        let retry_at = no_token.map_or(clock.mono(), |(until, _)| clock.mono() + (until - clock.world()));
         let mut api = |request: &rowkeeper::http::Request, timeouts: &rowkeeper::http::Timeouts| {
+            match no_token {
+                Some((_, true)) => return Err(AttemptError::NeedsSignIn),
+                Some((_, false)) => return Err(AttemptError::Unavailable { retry_at, why: "no token".into() }),
+                None => {}
+            }
             let landed = net.attempt(request, timeouts, &clock, chance);
             let what = request.url.rsplit('/').next().unwrap_or_default().to_owned();
             match landed {
@@ -320,7 +355,10 @@ impl World {
                 device.clock.in_world(*until)
             }
             Stepped::Idle => now + Duration::from_secs(600),
-            Stepped::NeedsSignIn => return Err(self.wrong("nobody asked for a sign-in")),
+            Stepped::NeedsSignIn => match no_token {
+                Some((until, true)) => until,
+                _ => return Err(self.wrong("nobody asked for a sign-in")),
+            },
         };
         let name = device.name.clone();
         if !matches!(stepped, Stepped::Idle | Stepped::WaitUntil(_)) {
@@ -478,15 +516,46 @@ impl World {
         Ok(())
     }
 
-    /// Nothing here makes a row land in the wrong column while it lands: that repair is not built yet.
+    /// Nothing here moves a column while a row lands: that repair is not built yet.
     fn people_touch_the_sheet(&mut self) {
         let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
         let tabs = self.net.google.tabs(&sheet);
         let tab = tabs[self.chance.below(tabs.len() as u64) as usize].clone();
-        let _ = match self.chance.below(2) {
+        let _ = match self.chance.below(4) {
+            2 => return self.sort(&sheet, &tab),
+            3 => return self.delete_a_row(&sheet, &tab),
             0 => self.net.google.rename_tab(&sheet, &tab, &format!("it's {}", self.chance.below(9))),
             _ => self.net.google.type_in(&sheet, &tab, 0, 2, "device"),
         };
+    }
+
+    fn sort(&mut self, sheet: &str, tab: &str) {
+        let Some(sheet_id) = self.sheet_id(sheet, tab) else { return };
+        let column = self.chance.below(3);
+        let range = json!({"sheetId": sheet_id, "startRowIndex": 1});
+        let by = json!([{"dimensionIndex": column, "sortOrder": "DESCENDING"}]);
+        let sort = json!([{"sortRange": {"range": range, "sortSpecs": by}}]);
+        let status = self.net.by_stranger(sheet, sort, self.clock.world());
+        self.tell(&format!("somebody sorts {tab} by column {column}: {status}"));
+    }
+
+    fn delete_a_row(&mut self, sheet: &str, tab: &str) {
+        let rows = self.net.google.rows(sheet, tab).unwrap_or_default();
+        let Some(sheet_id) = self.sheet_id(sheet, tab).filter(|_| rows.len() > 3) else { return };
+        let at = 1 + self.chance.below(rows.len() as u64 - 1) as usize;
+        let Some(CellValue::Text(id)) = rows[at].first().cloned() else { return };
+        let range = json!({"sheetId": sheet_id, "dimension": "ROWS", "startIndex": at, "endIndex": at + 1});
+        let status = self.net.by_stranger(sheet, json!([{"deleteDimension": {"range": range}}]), self.clock.world());
+        if let (200, Some(row)) = (status, self.acknowledged.get_mut(&id)) {
+            row.deleted = true;
+            self.tell(&format!("somebody deletes {id}"));
+        }
+    }
+
+    /// Of one of ours, whatever it is called now.
+    fn sheet_id(&self, sheet: &str, tab: &str) -> Option<i32> {
+        let at = self.net.google.tabs(sheet).iter().position(|title| title == tab)?;
+        ["readings", "doors"].get(at).map(|table| sheet_id_of_table(table))
     }
 
     /// First a backup is made, much later it is put in place.
@@ -556,6 +625,7 @@ impl World {
             let kept = on_device.get(id);
             let text = format!("row {} ({id}) is {times} times in the sheet and {kept:?} on the device", row.number);
             let is_right = match (times, kept) {
+                _ if row.deleted && !row.may_double => times == 0,
                 (0, None) if row.dropped.is_some() => true,
                 (1, None) if row.dropped == Some(Said::Gone) => false,
                 (1 | 2, None) if row.may_double => true,

@@ -128,6 +128,8 @@ pub struct Courier {
     probe_at: Duration,
     /// What is known of the register that names the next spreadsheet.
     register: Register,
+    /// Since when the spreadsheet that it names is not shown to us.
+    hidden_since: Option<Duration>,
     bound: Bound,
     /// The newest `Date` of Google's, and when it came.
     google: Option<(i64, Duration)>,
@@ -244,6 +246,7 @@ impl Courier {
             prune_singly: false,
             prune_look_up: None,
             register: Register::Unread,
+            hidden_since: None,
             bound: Bound::default(),
             google: None,
             trouble: None,
@@ -282,6 +285,7 @@ impl Courier {
         if self.state.wish != wish {
             self.state.wish = wish;
             self.register = Register::Unread;
+            self.hidden_since = None;
         }
     }
 
@@ -376,8 +380,10 @@ impl Courier {
         if !can_lift_itself {
             return Next::Hold(hold, Duration::MAX);
         }
-        if now < self.probe_at {
-            return Next::Hold(hold, self.probe_at);
+        // A probe that failed is not repeated at once.
+        let probe_at = self.probe_at.max(self.not_before);
+        if now < probe_at {
+            return Next::Hold(hold, probe_at);
         }
         match self.state.sheet {
             Some(_) => Next::Ask(Asked::Check),

@@ -181,12 +181,20 @@ impl Courier {
     }
 
     /// Google's no to a spreadsheet that is wanted. False if it is not about a wish.
-    pub(super) fn refuses_wish(&mut self, asked: &Asked, message: &str) -> bool {
+    pub(super) fn refuses_wish(&mut self, asked: &Asked, message: &str, now: Duration) -> bool {
         let Some(wish) = self.state.wish.clone() else { return false };
         let hold = match (asked, &wish) {
             // It will be tried again, with the hold that the caller makes of it.
             (Asked::Create, Wish::Next | Wish::Claim(_)) => return false,
+            // A sibling made it a moment ago: reads may be older.
+            (_, Wish::Next | Wish::Claim(_))
+                if now.saturating_sub(*self.hidden_since.get_or_insert(now)) < LOOK_AGAIN =>
+            {
+                self.not_before = now + LOOK_AGAIN / 4;
+                return true;
+            }
             (_, Wish::Next | Wish::Claim(_)) => {
+                self.hidden_since = None;
                 let message = format!("it is full, and the next one cannot be opened: {message}");
                 Some(Hold::Full { message })
             }

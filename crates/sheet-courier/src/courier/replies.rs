@@ -242,7 +242,7 @@ impl Courier {
                 self.known = Default::default();
             }
             Asked::Void => self.settle = Settle::Read(now, message),
-            Asked::Create | Asked::Adopt(_) if self.refuses_wish(asked, &message) => {}
+            Asked::Create | Asked::Adopt(_) if self.refuses_wish(asked, &message, now) => {}
             Asked::Claim if self.left_out(Mutation::OwnSuccessor) => self.register = Register::NotToBeHad,
             Asked::Claim => self.register = Register::refused(now),
             Asked::BoundVoid => self.bound.look_again(now),
@@ -292,7 +292,7 @@ impl Courier {
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
             (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound.wait(now + PROBE_EVERY),
-            (Asked::Create | Asked::Adopt(_), _) if self.refuses_wish(asked, &message) => return,
+            (Asked::Create | Asked::Adopt(_), _) if self.refuses_wish(asked, &message, now) => return,
             _ => {}
         }
         self.probe_at = now + if why == Closed::ApiDisabled { PROBE_API_EVERY } else { PROBE_EVERY };
