@@ -54,6 +54,7 @@ pub struct Display {
     wanted: Arc<Mutex<Screen>>,
     wake: Stop,
     thread: Option<JoinHandle<()>>,
+    visible: bool,
 }
 
 impl Display {
@@ -62,18 +63,25 @@ impl Display {
     /// # Errors
     /// When the system has no room for another thread.
     pub fn start(kind: &Kind, report: impl Fn(&io::Error) + Send + 'static) -> io::Result<Self> {
-        let glass: Box<dyn Glass> = match kind {
-            Kind::Terminal => match Terminal::on_stderr() {
-                Some(terminal) => Box::new(terminal),
-                None => Box::new(Nothing),
-            },
-            Kind::Png(path) => Box::new(Picture::new(path.clone())),
-            Kind::None => Box::new(Nothing),
+        let glass: Option<Box<dyn Glass>> = match kind {
+            Kind::Terminal => Terminal::on_stderr().map(|terminal| Box::new(terminal) as _),
+            Kind::Png(path) => Some(Box::new(Picture::new(path.clone()))),
+            Kind::None => None,
         };
-        Self::start_on(glass, report)
+        let visible = glass.is_some();
+        Self::start_on(glass.unwrap_or(Box::new(Nothing)), visible, report)
     }
 
-    fn start_on(glass: Box<dyn Glass>, report: impl Fn(&io::Error) + Send + 'static) -> io::Result<Self> {
+    /// Whether anybody can see it: a terminal panel without a terminal to paint on shows nothing.
+    pub fn is_visible(&self) -> bool {
+        self.visible
+    }
+
+    fn start_on(
+        glass: Box<dyn Glass>,
+        visible: bool,
+        report: impl Fn(&io::Error) + Send + 'static,
+    ) -> io::Result<Self> {
         let wanted = Arc::new(Mutex::new(Screen::Blank));
         let wake = Stop::new();
         let thread = {
@@ -81,7 +89,7 @@ impl Display {
             let show = move || keep_showing(glass, &wanted, &wake, &report);
             thread::Builder::new().name("panel".into()).stack_size(256 << 10).spawn(show)?
         };
-        Ok(Self { wanted, wake, thread: Some(thread) })
+        Ok(Self { wanted, wake, thread: Some(thread), visible })
     }
 
     /// Shows `screen` from now on. One that says the same as the one on the glass keeps its place in paging and

@@ -1,6 +1,5 @@
 //! `rowkeeper sign-in`: one code, shown until its person has decided.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use rowkeeper::session::{Account, Asked, SignInError, SignInEvent};
@@ -17,9 +16,9 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let kind = context.panel(&device.config().panel)?;
     // A terminal panel is for a terminal. A program that reads along (--json) or a log gets lines, and the code once.
     let json = context.global.json;
-    let painted = kind == Kind::Terminal && io::stderr().is_terminal() && !json;
-    let panel = if kind == Kind::Terminal && !painted { Kind::None } else { kind };
-    let panel = display(&panel)?;
+    let terminal = kind == Kind::Terminal;
+    let panel = display(if terminal && json { &Kind::None } else { &kind })?;
+    let painted = terminal && panel.is_visible();
     let mut teller = Teller { json, painted, panel: &panel, waiting: false, failure: None };
     let outcome = device.session().sign_in(Asked::ByPerson, &mut |event| teller.tell(event), &signals()?);
     if let Some(failure) = teller.failure.take() {
