@@ -304,8 +304,24 @@ fn json_value(key: &str, raw: &str, kind: ColumnType) -> Result<Value, Refused> 
                 _ => text_value(key, &text, kind),
             }
         }
-        // A number or a boolean, whose type is on its face; digits that a double cannot hold stay text.
-        _ => text_value(key, raw, kind),
+        Some(b't' | b'f') => text_value(key, raw, kind),
+        // JSON says that it is a number, so it is one, unless a column is declared otherwise.
+        _ => match kind {
+            ColumnType::Auto | ColumnType::Number => json_number(key, raw),
+            _ => text_value(key, raw, kind),
+        },
+    }
+}
+
+/// A number as a program wrote it: fractions are doubles in the program too, and its digits are those of a double. A whole
+/// number that a double cannot hold (a long id) is kept as its digits.
+fn json_number(key: &str, raw: &str) -> Result<Value, Refused> {
+    let number: f64 = serde_json::from_str(raw).map_err(|error| Refused::NotJson(error.to_string()))?;
+    let whole = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    match number.is_finite() {
+        true if whole && format!("{number:.0}") != raw && raw != "-0" => as_text(key, raw),
+        true => Ok(Value::Number(number)),
+        false => Err(Refused::Type { key: key.into(), wanted: "a finite number" }),
     }
 }
 
@@ -421,6 +437,25 @@ mod tests {
         let values: Vec<_> = record.fields.into_iter().map(|(_, value)| value).collect();
         let wanted = [text("12"), Value::Number(12.0), Value::Null, Value::Bool(true), text("12345678901234567890")];
         assert_eq!(values, wanted);
+    }
+
+    /// What `json.dumps(1 / 3)` writes is the number that was measured, not a text.
+    #[test]
+    fn json_numbers_are_doubles_and_long_whole_ones_keep_their_digits() {
+        let value = |raw: &str| json(&format!("{{\"a\":{raw}}}")).map(|mut record| record.fields.remove(0).1);
+        for (raw, number) in [
+            ("0.30000000000000004", 0.1 + 0.2),
+            ("0.3333333333333333", 1.0 / 3.0),
+            ("9007199254740992", 9_007_199_254_740_992.0),
+            ("-0", -0.0),
+            ("1e3", 1000.0),
+        ] {
+            assert_eq!(value(raw).unwrap(), Value::Number(number), "{raw}");
+        }
+        for raw in ["9007199254740993", "12345678901234567890123"] {
+            assert_eq!(value(raw).unwrap(), Value::Text(raw.into()), "{raw}");
+        }
+        assert!(value("1e400").is_err());
     }
 
     #[test]

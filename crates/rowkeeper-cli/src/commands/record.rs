@@ -122,7 +122,7 @@ fn keep(recorder: &Recorder, lines: &Receiver<Result<Line, String>>) -> Result<E
                         return Ok(Exit::Failed);
                     }
                     (None, _) => {
-                        let why = trouble.map(|error| error.to_string()).unwrap_or_default();
+                        let why = trouble.map(|error| failure(error).to_string()).unwrap_or_default();
                         return Err(Failure::new(Exit::Later, format!("from line {number} on: {why}")));
                     }
                 },
@@ -204,14 +204,24 @@ impl Reading<'_> {
         let input = Counted { input: io::stdin().lock(), ends: ends.clone(), read: 0 };
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let header = reader.headers()?.clone();
+        ends.quotes_before(reader.position().byte());
         let table = self.recorder.table(self.table);
         let mut row = csv::ByteRecord::new();
         while reader.read_byte_record(&mut row)? {
-            let inside = row.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-            let number = ends.line_that_ends_at(reader.position().byte()).saturating_sub(inside);
+            let count = |wanted| row.iter().flatten().filter(|byte| **byte == wanted).count() as u64;
+            let (inside, kept_quotes) = (count(b'\n'), count(b'"'));
+            let end = reader.position().byte();
+            let quotes = ends.quotes_before(end);
+            let number = ends.line_that_ends_at(end).saturating_sub(inside);
+            // A quote that is never closed takes all lines that follow into its field. They must not pass for one.
+            let unclosed = quotes % 2 == 1 && (inside > 0 || kept_quotes == 0);
             let text = csv::StringRecord::from_byte_record(row.clone());
             let record = text
                 .map_err(|error| Refused::NotCsv(error.to_string()))
+                .and_then(|row| match unclosed {
+                    true => Err(Refused::NotCsv("a quote is opened and not closed".into())),
+                    false => Ok(row),
+                })
                 .and_then(|row| Record::from_csv(header.iter(), row.iter(), table))
                 .and_then(|record| self.addressed(record));
             if !take(Line { number, record }) {
@@ -230,7 +240,7 @@ impl Reading<'_> {
     }
 }
 
-/// Where the lines of the input end. The CSV reader's own count is one behind after `\r\n` and at empty lines.
+/// Where lines end and quotes stand in the input. The CSV reader's own count is one behind after `\r\n` and at empty lines.
 #[derive(Clone, Default)]
 struct LineEnds(Rc<RefCell<Ends>>);
 
@@ -240,6 +250,8 @@ struct Ends {
     ahead: VecDeque<u64>,
     /// How many are behind.
     behind: u64,
+    /// Byte offsets of quotes that are still to come.
+    quotes: VecDeque<u64>,
 }
 
 impl LineEnds {
@@ -253,6 +265,13 @@ impl LineEnds {
         }
         ends.behind + 1
     }
+
+    /// How many quotes stand between the last question and `byte`.
+    fn quotes_before(&self, byte: u64) -> usize {
+        let quotes = &mut self.0.borrow_mut().quotes;
+        let passed = quotes.iter().take_while(|at| **at < byte).count();
+        quotes.drain(..passed).count()
+    }
 }
 
 /// Notes where lines end as they are read.
@@ -265,8 +284,11 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.input.read(buffer)?;
-        let feeds = (self.read..).zip(&buffer[..len]).filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-        self.ends.0.borrow_mut().ahead.extend(feeds);
+        let at = |wanted| (self.read..).zip(&buffer[..len]).filter(move |(_, byte)| **byte == wanted).map(|(at, _)| at);
+        let mut ends = self.ends.0.borrow_mut();
+        ends.ahead.extend(at(b'\n'));
+        ends.quotes.extend(at(b'"'));
+        drop(ends);
         self.read += len as u64;
         Ok(len)
     }

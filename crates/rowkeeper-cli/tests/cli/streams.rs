@@ -186,3 +186,20 @@ fn programs_may_record_at_once() {
     });
     assert_eq!(device.status()["queue"]["waiting"], 1_010);
 }
+
+/// One stray quote must not make one cell of the rest of the file.
+#[test]
+fn a_quote_that_is_never_closed_is_refused_and_literal_ones_are_kept() {
+    let device = Device::alone();
+    let csv = |input: &str| device.feed(&["record", "--stdin", "csv"], input);
+    let ran = csv("a,b\n1,x\n\"5 inch,2\n3,y\n4,z\n").exits(1);
+    let answers = ran.lines();
+    assert_eq!(answers.len(), 2, "{ran:?}");
+    assert_eq!((&answers[0]["result"], &answers[1]["result"]), (&"kept".into(), &"refused".into()));
+    assert!(answers[1]["error"].as_str().unwrap().contains("not closed"));
+    csv("a,b\n\"5 inch,2").exits(1);
+
+    let fine = "a,b\n5\" pipe,x\n\"say \"\"hi\"\"\",\"two\nlines\"\n7,8\" end\n";
+    let kept = csv(fine).exits(0);
+    assert_eq!(kept.lines().iter().map(|answer| answer["line"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 5]);
+}
