@@ -249,7 +249,7 @@ pub(crate) enum SheetCommand {
         #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
         limit: Duration,
     },
-    /// Go on in a spreadsheet that Rowkeeper made before, here or on another device of the same account
+    /// Go on in a spreadsheet that Rowkeeper made before, with the same account
     Adopt {
         /// Its id, or its address in the browser
         #[arg(value_name = "ID")]

@@ -23,6 +23,9 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Who signs the device in. `None`: recording works, sending does not.
     pub provider: Option<Provider>,
+    /// Why the provider that the file names cannot be used. What needs no provider works all the same: a secret that only
+    /// the daemon may read must not keep others from recording.
+    pub provider_error: Option<ConfigError>,
     /// The spreadsheet.
     pub sheet: Sheet,
     /// Its tabs; never empty.
@@ -218,9 +221,13 @@ impl Config {
         let written: File = toml::from_str(text).map_err(|error| invalid(text, file.as_deref(), &error))?;
         let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
         let provider = match (written.provider, emulator) {
-            (provider, Some(origin)) => Some(emulated(provider, origin)?),
-            (Some(provider), None) => Some(provider.read(&folder)?),
-            (None, None) => None,
+            (provider, Some(origin)) => emulated(provider, origin).map(Some),
+            (Some(provider), None) => provider.read(&folder).map(Some),
+            (None, None) => Ok(None),
+        };
+        let (provider, provider_error) = match provider {
+            Ok(provider) => (provider, None),
+            Err(error) => (None, Some(error)),
         };
         let mut tables = written.table;
         if tables.is_empty() {
@@ -237,6 +244,7 @@ impl Config {
             file,
             state_dir,
             provider,
+            provider_error,
             sheet: written.sheet,
             tables,
             device: written.device.name.unwrap_or_else(host_name),
@@ -497,7 +505,10 @@ mod tests {
     }
 
     fn complaint(text: &str) -> String {
-        parse(text).unwrap_err().to_string()
+        match parse(text) {
+            Ok(config) => config.provider_error.unwrap().to_string(),
+            Err(error) => error.to_string(),
+        }
     }
 
     #[test]
@@ -545,6 +556,8 @@ mod tests {
         let provider = at("http://127.0.0.1:8085").unwrap().provider.unwrap();
         assert_eq!(provider.client_id, "emulator-client");
         assert_eq!(provider.token_endpoint.as_deref(), Some("http://127.0.0.1:8085/token"));
-        assert!(at("http://203.0.113.9").unwrap_err().to_string().starts_with("ROWKEEPER_EMULATOR: "));
+        let far = at("http://203.0.113.9").unwrap();
+        assert!(far.provider.is_none(), "its token would travel in the clear");
+        assert!(far.provider_error.unwrap().to_string().starts_with("ROWKEEPER_EMULATOR: "));
     }
 }

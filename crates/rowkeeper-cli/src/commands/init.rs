@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rowkeeper::config::Config;
 
-use super::{Context, print};
+use super::{Context, print, printable};
 use crate::args::Init;
 use crate::exit::{Exit, Failure};
 
@@ -25,11 +25,24 @@ pub(crate) fn run(context: &Context, mut init: Init) -> Result<Exit, Failure> {
     let check = text.replacen("client_id = \"\"", "client_id = \"x\"", 1);
     let without_secret =
         check.lines().filter(|line| !line.starts_with("client_secret_file")).collect::<Vec<_>>().join("\n");
-    Config::parse(&without_secret, Some(path.clone()), PathBuf::new(), None)
-        .map_err(|error| Failure::new(Exit::Usage, error))?;
+    let checked = Config::parse(&without_secret, Some(path.clone()), PathBuf::new(), None);
+    if let Err(error) = checked.and_then(|config| config.provider_error.map_or(Ok(()), Err)) {
+        return Err(Failure::new(Exit::Usage, error));
+    }
     save(&path, &text, init.force)
         .map_err(|error| Failure::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))?;
     print(&format!("wrote {}", path.display()))?;
+    if let Some(origin) = std::env::var_os("ROWKEEPER_EMULATOR") {
+        eprintln!(
+            "rowkeeper: ROWKEEPER_EMULATOR is set, so the emulator at {} stands in for this provider until you unset it",
+            printable(&origin.to_string_lossy())
+        );
+    }
+    if let Some(secret) = &init.client_secret_file
+        && !path.parent().unwrap_or(Path::new("")).join(secret).exists()
+    {
+        print(&format!("next: put the client's secret into {}, beside that file", secret.display()))?;
+    }
     if init.client_id.is_none() {
         print("next: fill in client_id (the README says how to get one), then `rowkeeper sign-in`")?;
     } else {

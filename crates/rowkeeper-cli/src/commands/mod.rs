@@ -54,7 +54,7 @@ impl Context {
     pub(crate) fn without_grant(&self, device: &Device, otherwise: Failure) -> Failure {
         match device.config().provider {
             Some(_) => otherwise,
-            None => Failure::new(Exit::Usage, AccessError::Provider(ProviderError::None)),
+            None => Failure::new(Exit::Usage, AccessError::Provider(ProviderError::missing(device.config()))),
         }
     }
 

@@ -348,3 +348,19 @@ fn run(words: &[&str], path: Option<&Path>) -> bool {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).args(path).output().is_ok_and(|output| output.status.success())
 }
+
+/// A secret that only the daemon may read, or a client that is not filled in yet, must not keep anybody from recording.
+#[test]
+fn what_needs_no_provider_works_without_a_usable_one() {
+    for provider in ["client_id = \"\"", "client_id = \"a\"\nclient_secret_file = \"not there\""] {
+        let device = Device::alone().configured(&format!("[provider]\n{provider}\n"));
+        device.run(&["record", "a=1"]).exits(0);
+        device.run(&["queue", "list"]).exits(0);
+        let status = device.status();
+        assert_eq!(status["grant"]["state"], "misconfigured");
+        assert_eq!(status["queue"]["waiting"], 1);
+        for command in ["sign-in", "token", "deliver"] {
+            device.run(&[command]).exits(2);
+        }
+    }
+}

@@ -140,7 +140,7 @@ impl Device {
     }
 
     pub(super) fn settings(&self) -> Result<Settings, DeliverError> {
-        let none = || DeliverError::Access(AccessError::Provider(session::ProviderError::None));
+        let none = || DeliverError::Access(AccessError::Provider(session::ProviderError::missing(&self.config)));
         let provider = self.config.provider.as_ref().ok_or_else(none)?;
         if provider.preset != "google" {
             return Err(DeliverError::NotGoogle(provider.preset.clone()));

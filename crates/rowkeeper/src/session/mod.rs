@@ -107,6 +107,10 @@ impl Inner {
             expires_at: None,
             code: None,
         };
+        if self.config.provider_error.is_some() {
+            let reason = ProviderError::missing(&self.config).to_string();
+            return Grant { state: GrantState::Misconfigured, reason: Some(reason), ..grant };
+        }
         let stored = match self.store.load() {
             Ok(Loaded::Nothing) => return grant,
             Ok(Loaded::Whole(stored)) => stored,

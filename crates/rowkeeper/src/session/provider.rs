@@ -8,7 +8,7 @@ use device_grant::{
 };
 
 use super::{Inner, Session};
-use crate::config::{ClientAuth as Wanted, Provider};
+use crate::config::{ClientAuth as Wanted, Config, Provider};
 use crate::durable;
 
 /// There is no usable provider.
@@ -31,13 +31,26 @@ impl fmt::Display for ProviderError {
                     "no provider is configured; run `rowkeeper init`, or set ROWKEEPER_EMULATOR to try things out"
                 )
             }
-            Self::Unusable(what) => write!(f, "[provider]: {what}"),
+            Self::Unusable(what) => f.write_str(what),
             Self::Unreachable(why) => write!(f, "the provider's addresses cannot be looked up now: {why}"),
         }
     }
 }
 
 impl std::error::Error for ProviderError {}
+
+impl ProviderError {
+    /// Why `config` has no provider: it names none, or one that cannot be used.
+    pub fn missing(config: &Config) -> Self {
+        match &config.provider_error {
+            None => Self::None,
+            Some(error) => {
+                let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                Self::Unusable(format!("{error}{cause}"))
+            }
+        }
+    }
+}
 
 impl Session {
     /// Where tokens come from; a provider that is known by its issuer alone is asked.
@@ -55,12 +68,12 @@ impl Inner {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let provider = self.provider().ok_or(ProviderError::None)?;
+        let provider = self.provider().ok_or_else(|| ProviderError::missing(&self.config))?;
         let machine = match self.known_provider() {
             Some(machine) => machine,
             None => self.discover(provider)?,
         };
-        let unusable = |error: &dyn fmt::Display| ProviderError::Unusable(error.to_string());
+        let unusable = |error: &dyn fmt::Display| ProviderError::Unusable(format!("[provider]: {error}"));
         let auth = client_auth(provider).map_err(|error| unusable(&error))?;
         let client = Client::new(machine, &provider.client_id, auth).map_err(|error| unusable(&error))?;
         Ok(self.client.get_or_init(|| client))
@@ -69,7 +82,9 @@ impl Inner {
     /// What to ask for: the configured scopes, else the preset's.
     pub(super) fn scopes(&self, client: &Client) -> Result<Scopes, ProviderError> {
         match self.provider().and_then(|provider| provider.scopes.as_ref()) {
-            Some(scopes) => Scopes::parse(scopes).map_err(|error| ProviderError::Unusable(format!("scopes: {error}"))),
+            Some(scopes) => {
+                Scopes::parse(scopes).map_err(|error| ProviderError::Unusable(format!("[provider] scopes: {error}")))
+            }
             None => Ok(client.provider().default_scopes()),
         }
     }
@@ -93,11 +108,11 @@ impl Inner {
     /// Asks the issuer, and keeps the answer: a device must go on when discovery is down.
     fn discover(&self, provider: &Provider) -> Result<Machine, ProviderError> {
         let Some(issuer) = provider.issuer.as_deref().filter(|_| provider.preset == "none") else {
-            return Err(ProviderError::Unusable(complaint(provider)));
+            return Err(ProviderError::Unusable(format!("[provider]: {}", complaint(provider))));
         };
         let dialect = Dialect::RFC;
         let mut discovery = Discovery::start(issuer, dialect.issuer_check)
-            .map_err(|error| ProviderError::Unusable(format!("issuer: {error}")))?;
+            .map_err(|error| ProviderError::Unusable(format!("[provider] issuer: {error}")))?;
         let mut document = Vec::new();
         loop {
             match discovery.next() {
@@ -118,7 +133,9 @@ impl Inner {
                 DiscoveryStep::Failed(error @ DiscoveryError::Later { .. }) => {
                     return Err(ProviderError::Unreachable(error.to_string()));
                 }
-                DiscoveryStep::Failed(error) => return Err(ProviderError::Unusable(error.to_string())),
+                DiscoveryStep::Failed(error) => {
+                    return Err(ProviderError::Unusable(format!("[provider] issuer: {error}")));
+                }
             }
         }
     }
