@@ -8,7 +8,13 @@ use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     // Nothing is made or changed by asking: a device that was never used is described, not created.
-    let status = Device::peek(context.config()?).map_err(super::open_failure)?;
+    let config = context.config()?;
+    let emulator = config.provider.as_ref().and_then(|provider| provider.emulator.clone());
+    let mut status = Device::peek(config).map_err(super::open_failure)?;
+    // A person who tried things out should see that this is not Google; programs get the preset's bare name.
+    if let (Some(origin), Some(provider), false) = (emulator, &mut status.grant.provider, context.global.json) {
+        *provider = format!("{provider}, emulated at {}", printable(&origin));
+    }
     if context.global.json {
         print_json(&status)?
     } else {
