@@ -71,7 +71,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// `None` when stderr is not a terminal that can be painted on: a log wants lines, and has them from the command.
     pub(crate) fn on_stderr() -> Option<Self> {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let colour = if std::env::var_os("NO_COLOR").is_none() { Colour::Ansi } else { Colour::Never };
         let (columns, rows) = size();
         let style = Style { columns, rows, charset: charset(), colour };

@@ -458,9 +458,9 @@ fn advise(message: &str) -> String {
 
 fn find(places: &Places) -> Option<PathBuf> {
     // What a person named must be there; what is merely looked for may be missing.
-    let named = places.config.clone().or_else(|| variable("ROWKEEPER_CONFIG").map(PathBuf::from));
+    let named = places.config.clone().or_else(|| path_variable("ROWKEEPER_CONFIG"));
     named.or_else(|| {
-        let user = variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(home()?.join(".config")));
+        let user = path_variable("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")));
         [
             Some(PathBuf::from("rowkeeper.toml")),
             user.map(|folder| folder.join("rowkeeper/rowkeeper.toml")),
@@ -476,15 +476,20 @@ fn state_dir(places: &Places) -> Option<PathBuf> {
     places
         .state_dir
         .clone()
-        .or_else(|| variable("ROWKEEPER_STATE_DIR").map(PathBuf::from))
+        .or_else(|| path_variable("ROWKEEPER_STATE_DIR"))
         // systemd may name several, separated by colons; the first is ours.
         .or_else(|| variable("STATE_DIRECTORY").map(|dirs| PathBuf::from(dirs.split(':').next().unwrap_or_default())))
-        .or_else(|| variable("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("rowkeeper")))
+        .or_else(|| path_variable("XDG_STATE_HOME").map(|dir| dir.join("rowkeeper")))
         .or_else(|| Some(home()?.join(".local/state/rowkeeper")))
 }
 
 fn home() -> Option<PathBuf> {
-    variable("HOME").map(PathBuf::from)
+    path_variable("HOME")
+}
+
+/// A path need not be UTF-8.
+fn path_variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -224,7 +224,11 @@ fn sign_in(device: &Device, findings: &mut Vec<Finding>) -> bool {
             return false;
         }
         Err(error) => {
-            findings.push(bad("sign-in", error.to_string(), "see the line above it, or try again later"));
+            findings.push(bad(
+                "sign-in",
+                error.to_string(),
+                "check [provider] in the configuration, or try again later",
+            ));
             return false;
         }
     }
@@ -243,7 +247,11 @@ fn sign_in(device: &Device, findings: &mut Vec<Finding>) -> bool {
                 "is the Cloud project still in Testing? Set its publishing status to In production and sign in again",
             )
         }
-        _ => good("sign-in", format!("signed in{who}")),
+        // A damaged file whose predecessor serves, or a permission that was not ticked.
+        _ => match grant.reason {
+            Some(reason) => warning("sign-in", reason, "it works; to put it right, sign out and in again"),
+            None => good("sign-in", format!("signed in{who}")),
+        },
     });
     true
 }

@@ -31,6 +31,9 @@ pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
     }
     let body = body(call.data.as_deref())?;
     let method = call.method.to_ascii_uppercase();
+    if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Err(Failure::new(Exit::Usage, format!("\"{}\" is not a method such as GET", printable(&call.method))));
+    }
     let mut headers = Vec::new();
     if !body.is_empty() {
         headers.push(("content-type".to_owned(), Zeroizing::new("application/json".to_owned())));
@@ -38,7 +41,10 @@ pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
     let settle = Settle::by_method(&method);
     let request = Request { method, url: call.url.clone(), headers, body };
     let stop = signals()?;
-    let answer = device.session().call(&request, settle, device.clock().mono() + PATIENCE, &stop).map_err(failure)?;
+    let answer = device.session().call(&request, settle, device.clock().mono() + PATIENCE, &stop).map_err(|error| {
+        let failure = failure(error);
+        if failure.exit == Exit::SignIn { context.without_grant(&device, failure) } else { failure }
+    })?;
     write(&answer, call.include).map_err(|error| Failure::new(Exit::Failed, error))?;
     Ok(match answer.status {
         429 | 500.. => Exit::Later,

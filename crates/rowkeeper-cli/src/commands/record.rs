@@ -49,7 +49,8 @@ fn one(recorder: &Recorder, arguments: &args::Record) -> Result<Exit, Failure> {
     }
     record.table = arguments.table.clone().or(record.table);
     let accepted = recorder.record(record).map_err(failure)?;
-    print(&accepted.id)?;
+    // Whoever cannot hear the answer must not take it for a refusal.
+    print(&accepted.id).map_err(|error| Failure::new(error.exit, format!("kept as {}, but: {error}", accepted.id)))?;
     Ok(Exit::Done)
 }
 

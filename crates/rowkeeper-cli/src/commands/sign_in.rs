@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let terminal = kind == Kind::Terminal;
     let panel = display(if terminal && json { &Kind::None } else { &kind })?;
     let painted = terminal && panel.is_visible();
-    let mut teller = Teller { json, painted, panel: &panel, waiting: false, failure: None };
+    let mut teller = Teller { json, painted, panel: &panel, waiting: false, trouble: None, failure: None };
     let outcome = device.session().sign_in(Asked::ByPerson, &mut |event| teller.tell(event), &signals()?);
     if let Some(failure) = teller.failure.take() {
         return Err(failure);
@@ -38,6 +38,7 @@ struct Teller<'t> {
     painted: bool,
     panel: &'t Display,
     waiting: bool,
+    trouble: Option<String>,
     failure: Option<Failure>,
 }
 
@@ -80,8 +81,12 @@ impl Teller<'_> {
         if self.json && !std::mem::replace(&mut self.waiting, true) {
             return print_json(&json!({ "event": "waiting" }));
         }
-        if let (false, Some(trouble)) = (self.json, trouble) {
-            say(format_args!("still waiting: {}", printable(trouble)));
+        // Each kind of trouble is said once, not at every poll.
+        if trouble != self.trouble.as_deref() {
+            self.trouble = trouble.map(str::to_owned);
+            if let (false, Some(trouble)) = (self.json, trouble) {
+                say(format_args!("still waiting: {}", printable(trouble)));
+            }
         }
         Ok(())
     }

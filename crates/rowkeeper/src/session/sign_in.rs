@@ -91,7 +91,9 @@ impl fmt::Display for SignInError {
             | Self::Expired(why)
             | Self::Misconfigured(why)
             | Self::Failed(why) => f.write_str(why),
-            Self::Stopped => write!(f, "stopped; the code stays valid, `rowkeeper sign-in` goes on with it"),
+            Self::Stopped => {
+                write!(f, "stopped; a code that was shown stays valid, `rowkeeper sign-in` goes on with it")
+            }
             Self::WaitsForPerson => {
                 write!(
                     f,
