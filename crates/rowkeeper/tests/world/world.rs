@@ -329,7 +329,21 @@ impl World {
             let what = request.url.rsplit('/').next().unwrap_or_default().to_owned();
             match landed {
                 Landed::Answer(answer) => {
-                    let end = answer.as_ref().map_or_else(|e| format!("{e:?}"), |r| r.status.to_string());
+                    let end = answer.as_ref().map_or_else(
+                        |e| format!("{e:?}"),
+                        |r| {
+                            format!(
+                                "{} {}",
+                                r.status,
+                                if r.status == 400 {
+                                    String::from_utf8_lossy(&r.body).into_owned()
+                                        + &String::from_utf8_lossy(&request.body)
+                                } else {
+                                    String::new()
+                                }
+                            )
+                        },
+                    );
                     let _ = write!(story, "{} {what} ({} bytes): {end}", request.method, request.body.len());
                     answer
                 }
@@ -507,6 +521,8 @@ impl World {
         }
         let dropped = outbox.drop_rows(Which::Ids(&ids)).unwrap();
         let said = match (dropped.dropped, dropped.in_flight) {
+            // It was bound once, and may have landed then.
+            (1, 0) if self.acknowledged[&row.id].may_double => Said::InFlight,
             (1, 0) => Said::Gone,
             (0, 1) => Said::InFlight,
             other => return Err(self.wrong(&format!("dropping {} did {other:?}", row.id))),
@@ -704,7 +720,7 @@ impl World {
         // A device that waits says the same again and again.
         let mut lines: Vec<&str> = self.story.lines().collect();
         lines.dedup_by_key(|line| line.get(10..line.len().min(60)));
-        let end = lines[lines.len().saturating_sub(60)..].join("\n");
+        let end = lines[lines.len().saturating_sub(6000)..].join("\n");
         format!("{end}\nseed {}: {what}", self.seed)
     }
 

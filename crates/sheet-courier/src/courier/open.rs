@@ -5,12 +5,13 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::{
-    ASIDES_TO_STOP, Asked, Courier, NO_ANSWER_AFTER, Next, REKEYS_TO_STOP, SETTLE_WITHIN, Settle, TOO_LONG_UNKNOWN,
-    TOO_MANY_UNKNOWNS,
+    ASIDES_TO_STOP, Asked, Courier, Known, NO_ANSWER_AFTER, Next, OLD_HEADER, REKEYS_TO_STOP, SETTLE_WITHIN, Settle,
+    TOO_LONG_UNKNOWN, TOO_MANY_UNKNOWNS,
 };
 use crate::durable::{Batch, Cause, Hold, Phase, Transition, Verdict, Wish};
 use crate::freeze;
 use crate::ids::{Fate, MarkerId};
+use crate::layout::LAYOUT_KEY;
 use crate::mutation::Mutation;
 
 impl Courier {
@@ -64,6 +65,13 @@ impl Courier {
 
     /// No attempt can apply the batch any more: what becomes of its rows?
     pub(super) fn after_void(&mut self, cause: Cause, reason: String, date: Option<i64>, now: Duration) -> Next {
+        // Perhaps it was the layout register that was taken, and it is read too old again: a good row must not be set
+        // aside for that.
+        let old_until = self.trail.ended + OLD_HEADER;
+        if cause == Cause::Content && now < old_until && self.changes_layout() {
+            self.known = Known::default();
+            return Next::Wait(old_until);
+        }
         if cause == Cause::Content
             && let Some(read) = self.layout_needed(now)
         {
@@ -106,6 +114,12 @@ impl Courier {
         }
         let marker = self.marker(batch, Fate::Void, true, date);
         Next::Commit(Transition::Voided { marker, verdict, tally, hold, wish })
+    }
+
+    /// Whether the open batch takes a layout register. A text that looks like one costs a minute and nothing else.
+    fn changes_layout(&self) -> bool {
+        let key = LAYOUT_KEY.as_bytes();
+        self.state.batch.as_ref().is_some_and(|batch| batch.body.windows(key.len()).any(|text| text == key))
     }
 
     pub(super) fn layout_unchanged(&self, batch: &Batch) -> bool {
