@@ -133,7 +133,7 @@ impl Outbox {
         // Another process may be recording: wait for it rather than fail.
         connection.busy_timeout(Duration::from_secs(10))?;
         // Carries "several processes record while one delivers": readers and the writer do not block each other.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        patiently(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
         // Carries "when `accept` returns, the row survives a power cut": every commit syncs the log.
         connection.pragma_update(None, "synchronous", "FULL")?;
         // Carries nothing but a small resident size; in KiB.
@@ -292,6 +292,20 @@ fn used_bytes(connection: &Connection) -> Result<u64, rusqlite::Error> {
     let pragma = |name| connection.query_row(name, (), |row| row.get::<_, u64>(0));
     let pages = pragma("PRAGMA page_count")?.saturating_sub(pragma("PRAGMA freelist_count")?);
     Ok(pages * pragma("PRAGMA page_size")?)
+}
+
+/// Turning the log on needs the file alone, and SQLite answers "busy" at once, without its time-out, when two processes
+/// that meet a new file would wait for each other. One of them is done in a moment.
+fn patiently(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    for _ in 0..200 {
+        match attempt() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(Duration::from_millis(25));
+            }
+            other => return other,
+        }
+    }
+    attempt()
 }
 
 /// SQLite gives its side files the mode of the main file, so the main file must be private before SQLite sees it.

@@ -169,3 +169,18 @@ fn an_outbox_that_cannot_be_written_can_be_looked_at() {
     assert_eq!(looked.counts().unwrap().waiting, 1);
     assert!(looked.accept(&[row]).is_err());
 }
+
+/// Seen once: the first records of several programs at the same moment, and one was told "database is locked".
+#[test]
+fn many_may_open_a_new_outbox_at_once() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outbox.sqlite");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| Outbox::open(&path, ROOMY).unwrap().accept(&[new_row(None, 1.0)]).unwrap());
+            }
+        });
+        assert_eq!(Outbox::open(&path, ROOMY).unwrap().counts().unwrap().waiting, 8);
+    }
+}
