@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sheet_courier::{
-    Answer, Batch, Call, Cell, Courier, Device, Durable, Fate, Hold, Options, Outcome, Row, SheetRef, Step, Table, Tag,
-    Tally, Transition, Verdict, marker_key, sheet_id_of_table,
+    Answer, Batch, Call, Cell, Courier, Device, Durable, Fate, Hold, MarkerId, Options, Outcome, Row, SheetRef, Step,
+    Table, Tag, Tally, Transition, Verdict, marker_key, sheet_id_of_table,
 };
 
 use crate::answers::{Said, Script};
@@ -55,6 +55,17 @@ fn durable() -> Durable {
         markers: Vec::new(),
         tally: Tally::default(),
         hold: None,
+        wish: None,
+        bound: Vec::new(),
+        sheets: 1,
+    }
+}
+
+fn options() -> Options {
+    Options {
+        title: "Workshop log".into(),
+        timezone: "Europe/Vienna".into(),
+        tables: vec![Table { name: "readings".into(), columns: vec!["time".into(), "device".into()] }],
     }
 }
 
@@ -70,9 +81,15 @@ fn row(handle: i64, id: &str, grams: f64) -> Row {
 /// What the library does around the courier, in memory.
 struct Edge {
     courier: Courier,
+    /// The state to make the courier anew from.
+    anew: Option<Durable>,
+    next_seq: u64,
+    sheets: u32,
     now: Duration,
     queue: Vec<Row>,
     sending: Vec<Row>,
+    /// Batches of earlier spreadsheets that may be there, with their rows.
+    bound: Vec<(Batch, Vec<Row>)>,
     settled: usize,
     /// The bytes that were sent under each marker.
     sent: BTreeMap<u32, Arc<[u8]>>,
@@ -86,17 +103,16 @@ const MOST_STEPS: usize = 600;
 
 impl Edge {
     fn new(state: Durable) -> Self {
-        let options = Options {
-            title: "Workshop log".into(),
-            timezone: "Europe/Vienna".into(),
-            tables: vec![Table { name: "readings".into(), columns: vec!["time".into(), "device".into()] }],
-        };
         let now = Duration::from_secs(100);
         Self {
-            courier: Courier::new(state, options, now),
+            courier: Courier::new(state, options(), now),
+            anew: None,
+            next_seq: 1,
+            sheets: 1,
             now,
             queue: vec![row(1, "row-a", 1.5), row(2, "row-b", f64::NAN), row(3, "row-c", -0.0)],
             sending: Vec::new(),
+            bound: Vec::new(),
             settled: 0,
             sent: BTreeMap::new(),
             heard: String::new(),
@@ -107,7 +123,8 @@ impl Edge {
         let mut left = answers.iter();
         let mut silence = 0;
         for _ in 0..MOST_STEPS {
-            assert_eq!(self.queue.len() + self.sending.len() + self.settled, ROWS, "no row is lost or doubled");
+            let bound: usize = self.bound.iter().map(|(_, rows)| rows.len()).sum();
+            assert_eq!(self.queue.len() + self.sending.len() + bound + self.settled, ROWS, "no row is lost or doubled");
             assert!(self.courier.trouble().is_none_or(|text| {
                 assert_for_people(text);
                 true
@@ -119,7 +136,10 @@ impl Edge {
                 }
                 Step::Commit(change) => {
                     self.commits(change);
-                    self.courier.committed(self.now);
+                    match self.anew.take() {
+                        Some(state) => self.courier = Courier::new(state, options(), self.now),
+                        None => self.courier.committed(self.now),
+                    }
                 }
                 Step::Send(call) => {
                     self.sends(&call);
@@ -212,6 +232,25 @@ impl Edge {
                 self.settled += self.sending.len();
                 self.sending.clear();
             }
+            Transition::Wished(_) => {}
+            Transition::WishRefused { message, hold, .. } => {
+                assert_for_people(&message);
+                hold.iter().for_each(assert_hold);
+            }
+            Transition::Moved { sheet, give_back, tally, .. } => {
+                assert_for_people(&sheet.id);
+                self.moves(sheet, give_back, tally);
+            }
+            Transition::BoundSettled(marker) => {
+                assert!(self.heard.contains(&marker.id.as_u32().to_string()), "nobody said so");
+                let at = self.bound.iter().position(|(batch, _)| batch.id == marker.id).expect("it is bound");
+                let (_, mut rows) = self.bound.remove(at);
+                if marker.applied {
+                    self.settled += rows.len();
+                } else {
+                    self.queue.append(&mut rows);
+                }
+            }
             Transition::Voided { marker, verdict, hold, .. } => {
                 assert!(self.heard.contains(&marker.id.as_u32().to_string()), "nobody said so");
                 hold.iter().for_each(assert_hold);
@@ -226,7 +265,26 @@ impl Edge {
         }
     }
 
-    fn assert_new(&self, batch: &Batch) {
+    /// Rows of an open batch come back only where no attempt of it can be alive; else they wait with it.
+    fn moves(&mut self, sheet: SheetRef, give_back: Option<MarkerId>, tally: Tally) {
+        match self.courier.batch().cloned() {
+            Some(batch) if give_back == Some(batch.id) => self.returns(Verdict::Return),
+            Some(batch) => self.bound.push((batch, std::mem::take(&mut self.sending))),
+            None => assert!(self.sending.is_empty()),
+        }
+        self.sheets += 1;
+        self.anew = Some(Durable {
+            device: Device { next_seq: self.next_seq, ..durable().device },
+            sheet: Some(sheet),
+            tally,
+            bound: self.bound.iter().map(|(batch, _)| batch.clone()).collect(),
+            sheets: self.sheets,
+            ..durable()
+        });
+    }
+
+    fn assert_new(&mut self, batch: &Batch) {
+        self.next_seq = batch.seq + 1;
         assert!(!self.sent.contains_key(&batch.id.as_u32()), "an id is taken once");
         assert!(batch.body.len() < 2_100_000);
     }
