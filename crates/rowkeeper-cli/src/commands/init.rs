@@ -1,6 +1,6 @@
 //! `rowkeeper init`: writes a commented `rowkeeper.toml`.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -135,6 +135,9 @@ fn toml_string(text: &str) -> String {
 }
 
 fn save(path: &Path, text: &str, replace: bool) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
     let mut options = OpenOptions::new();
     options.write(true).truncate(true);
     let mut file = if replace { options.create(true).open(path)? } else { options.create_new(true).open(path)? };
