@@ -57,6 +57,9 @@ const VERSION: &str = "1";
 /// Writes `grant` down as of `now`.
 pub(crate) fn seal(grant: &Grant, client: &Client, now: &Stamp) -> Zeroizing<Vec<u8>> {
     let Grant { code, prompt, scopes, pkce, pace, next_poll, in_flight, unsure, .. } = grant;
+    // All spans count from the moment as it is written, so that what is rounded here is not rounded again at every
+    // restart.
+    let mono = Mono::new(Duration::from_millis(u64::try_from(now.mono.since_origin().as_millis()).unwrap_or(u64::MAX)));
     let mut members = Params::new();
     members.add("version", VERSION);
     members.add("client_id", client.id());
@@ -68,21 +71,21 @@ pub(crate) fn seal(grant: &Grant, client: &Client, now: &Stamp) -> Zeroizing<Vec
     members.add("scopes", scopes.join(" "));
     members.add("code_verifier", pkce.as_ref().map_or("", Pkce::verifier));
     members.add("expires_in_ms", ms(prompt.expires_in));
-    members.add("remaining_ms", ms(prompt.deadline.since(now.mono)));
+    members.add("remaining_ms", ms(prompt.deadline.since(mono)));
     // A millisecond more: a wait that is rounded down at every restart would creep below the floor.
-    members.add("next_poll_in_ms", ms(next_poll.since(now.mono).saturating_add(Duration::from_millis(1))));
+    members.add("next_poll_in_ms", ms(next_poll.since(mono).saturating_add(Duration::from_millis(1))));
     members.add("interval_ms", ms(pace.floor));
     members.add("drift_permille", pace.scale_permille.to_string());
     members.add("misses", pace.misses.to_string());
     members.add("slow_downs", pace.slowed.to_string());
     if let Some((unix_s, at)) = pace.date {
         members.add("server_date_s", unix_s.to_string());
-        members.add("server_date_age_ms", ms(now.mono.since(at)));
+        members.add("server_date_age_ms", ms(mono.since(at)));
     }
     members.add("in_flight", if in_flight.is_some() { "yes" } else { "no" });
     members.add("answer_lost", if *unsure { "yes" } else { "no" });
     members.add("boot_id", now.boot_id.as_deref().unwrap_or_default());
-    members.add("mono_ms", ms(now.mono.since_origin()));
+    members.add("mono_ms", ms(mono.since_origin()));
     members.add("unix_ms", now.unix_ms.map(|ms| ms.to_string()).unwrap_or_default());
     members.json(|name| Cow::Borrowed(name))
 }
