@@ -116,7 +116,7 @@ fn clippy() -> Step {
 }
 
 fn unit() -> Step {
-    cargo(&["test", "--workspace", "--locked"], &[])
+    cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[])
 }
 
 fn doc() -> Step {
