@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::body::{self, Members};
 use crate::client::Client;
 use crate::dialect::Word;
-use crate::error::OAuthError;
+use crate::error::{BadAnswer, OAuthError};
 use crate::exchange::Answer;
 use crate::secret::ClientSecret;
 use crate::text::Text;
@@ -96,6 +96,14 @@ impl Reader<'_> {
         let others = self.client.provider().dialect.error_members;
         let code = members.text_or_number(&["errorCode", "error_code"]).or_else(|| members.text_or_number(others));
         Some((code?, None))
+    }
+
+    /// `fault` without what nobody may see.
+    pub(crate) fn shown_fault(&self, fault: BadAnswer) -> BadAnswer {
+        match fault {
+            BadAnswer::TokenType(kind) => BadAnswer::TokenType(self.shown(kind.as_str())),
+            fault => fault,
+        }
     }
 
     /// `text`, safe to show and without what nobody may see.

@@ -132,7 +132,7 @@ impl Grant {
                 match tokens::read(&mut members, dialect, AbsentType::at_sign_in(dialect), &self.scopes, sent) {
                     None => self.noise(answer.status),
                     Some(Ok(tokens)) => Verdict::Tokens(tokens),
-                    Some(Err(fault)) => Verdict::Over(SignInError::BadAnswer(fault)),
+                    Some(Err(fault)) => Verdict::Over(SignInError::BadAnswer(reader.shown_fault(fault))),
                 }
             }
             Said::Noise => self.noise(answer.status),

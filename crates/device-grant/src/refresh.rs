@@ -140,7 +140,8 @@ impl<'a> Refresh<'a> {
                     None => later(noise, retry_after, acted),
                     Some(Ok(tokens)) => Refreshed::Renewed(Box::new(tokens)),
                     Some(Err(fault)) => {
-                        Refreshed::Unusable { fault, rotated: tokens::refresh_token(&mut members).ok().flatten() }
+                        let rotated = tokens::refresh_token(&mut members).ok().flatten();
+                        Refreshed::Unusable { fault: reader.shown_fault(fault), rotated }
                     }
                 }
             }

@@ -98,7 +98,10 @@ fn read_present(
         None if absent == AbsentType::Bearer => {}
         None => return Err(BadAnswer::Missing("token_type")),
         Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
-        Some(Value::String(kind)) => return Err(BadAnswer::TokenType(Text::clean(kind))),
+        // A type is a short word. What is longer is somebody's text, and not worth repeating.
+        Some(Value::String(kind)) => {
+            return Err(BadAnswer::TokenType(Text::clean(if kind.len() <= 32 { kind } else { "unknown" })));
+        }
         Some(_) => return Err(BadAnswer::Unusable("token_type")),
     }
     let access = members.take(ACCESS_TOKEN).ok_or(BadAnswer::Missing("access_token"))?;

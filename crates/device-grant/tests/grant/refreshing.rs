@@ -80,6 +80,21 @@ fn lives_count_from_the_sending() {
     }
 }
 
+/// Found by fuzzing: a provider that puts our own secret where the type belongs.
+#[test]
+fn a_type_that_repeats_a_secret_does_not_reach_the_message() {
+    let client = Client::new(Provider::rfc(endpoints()), "gadget", ClientAuth::Post(secret("s3cret"))).unwrap();
+    let long = "rt-1".repeat(20);
+    for kind in ["BearerS3s3cret", "rt-1", long.as_str()] {
+        let body = format!(r#"{{"access_token":"at","token_type":"{kind}"}}"#);
+        let Refreshed::Unusable { fault, .. } = refresh_at(&client, History::Clear, answer(200, &body)) else {
+            panic!()
+        };
+        let said = fault.to_string();
+        assert!(!said.contains("s3cret") && !said.contains("rt-1"), "{said}");
+    }
+}
+
 #[test]
 fn the_type_of_a_token_may_have_any_case() {
     for kind in ["bearer", "Bearer", "BEARER"] {
