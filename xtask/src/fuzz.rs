@@ -12,8 +12,8 @@ use crate::{Outcome, Step, run};
 const MANIFEST: &str = "fuzz/Cargo.toml";
 const CORPUS: &str = "fuzz/corpus";
 const ARTIFACTS: &str = "fuzz/artifacts";
-/// So long for each target in the gate.
-const SHORT_S: &str = "3";
+/// So many inputs for each target in the gate. Not seconds: a faster machine would try others than the one before.
+const GATE: &str = "-runs=10000";
 /// So long for each target by command, if nothing else is said.
 const LONG_S: &str = "60";
 /// What cargo-fuzz turns on, without a sanitizer.
@@ -25,7 +25,7 @@ const COUNTERS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 pub(crate) fn check() -> Step {
     crate::cargo(&["fmt", "--manifest-path", MANIFEST, "--check"], &[])?;
     match build() {
-        Ok(engine) => all(&engine, SHORT_S, Some("-seed=1")),
+        Ok(engine) => all(&engine, GATE, Some("-seed=1")),
         Err(why) => {
             println!("running the corpus alone: {why}");
             let target = target_dir();
@@ -46,7 +46,7 @@ pub(crate) fn command(argument: Option<&str>) -> Step {
             run(Command::new(engine).env("FUZZ_TARGET", name).arg(file))
         }
         Some(seconds) if seconds.parse::<u32>().is_err() => Err(format!("{seconds} is neither seconds nor a file")),
-        seconds => all(&engine, seconds.unwrap_or(LONG_S), None),
+        seconds => all(&engine, &format!("-max_total_time={}", seconds.unwrap_or(LONG_S)), None),
     }
 }
 
@@ -64,10 +64,10 @@ fn build() -> Result<PathBuf, String> {
     Ok(target.join(host).join("release/fuzz"))
 }
 
-fn all(engine: &Path, seconds: &str, seed: Option<&str>) -> Step {
+fn all(engine: &Path, limit: &str, seed: Option<&str>) -> Step {
     let mut failed = Vec::new();
     for name in targets()? {
-        if let Err(what) = one(engine, &name, seconds, seed) {
+        if let Err(what) = one(engine, &name, limit, seed) {
             eprintln!("{what}");
             failed.push(name);
         }
@@ -83,7 +83,7 @@ fn targets() -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn one(engine: &Path, name: &str, seconds: &str, seed: Option<&str>) -> Result<(), String> {
+fn one(engine: &Path, name: &str, limit: &str, seed: Option<&str>) -> Result<(), String> {
     // What is found goes beside the build; only what a person wrote is in the tree.
     let found = target_dir().join("found").join(name);
     let artifacts = Path::new(ARTIFACTS).join(name);
@@ -95,7 +95,7 @@ fn one(engine: &Path, name: &str, seconds: &str, seed: Option<&str>) -> Result<(
     }
     let output = Command::new(engine)
         .env("FUZZ_TARGET", name)
-        .args([&format!("-max_total_time={seconds}"), "-max_len=4096", "-timeout=10", "-rss_limit_mb=1024"])
+        .args([limit, "-max_len=4096", "-timeout=10", "-rss_limit_mb=1024"])
         .args(["-dict=fuzz/words.dict", &format!("-artifact_prefix={}/", artifacts.display())])
         .args(seed)
         .args([&found, &Path::new(CORPUS).join(name)])
