@@ -4,6 +4,8 @@
 
 mod display;
 mod glass;
+pub mod input;
+pub mod light;
 pub mod service;
 mod signals;
 mod view;
