@@ -77,7 +77,11 @@ impl Display {
         self.visible
     }
 
-    fn start_on(
+    /// Starts a panel on a glass of the caller's own; `visible`: whether anybody can see it.
+    ///
+    /// # Errors
+    /// When the system has no room for another thread.
+    pub fn start_on(
         glass: Box<dyn Glass>,
         visible: bool,
         report: impl Fn(&io::Error) + Send + 'static,

@@ -38,6 +38,8 @@ pub struct Config {
     pub outbox: Outbox,
     /// What the grant is encrypted with at rest; `None`: it is not.
     pub state_key: Option<Arc<StoreKey>>,
+    /// The file's content, for [`Config::also`].
+    text: String,
 }
 
 /// Who signs the device in, and as which client.
@@ -251,7 +253,17 @@ impl Config {
             panel: written.panel,
             outbox: written.outbox,
             state_key: written.state.key_file.map(|file| store_key(&folder, &file)).transpose()?,
+            text: text.to_owned(),
         })
+    }
+
+    /// Reads the same file for what a gadget's own program keeps in it: `T` has one field for each table of that
+    /// program, and no `deny_unknown_fields` of its own, for the other tables are not its.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn also<T: serde::de::DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|error| invalid(&self.text, self.file.as_deref(), &error))
     }
 
     /// The zone of the times in the sheet: the configured one, else the machine's.
@@ -286,6 +298,9 @@ struct File {
     outbox: Outbox,
     #[serde(default)]
     state: StateTable,
+    /// The time clock's own, which reads it with [`Config::also`].
+    #[serde(default, rename = "timeclock")]
+    _timeclock: serde::de::IgnoredAny,
 }
 
 #[derive(Default, Deserialize)]
@@ -530,6 +545,25 @@ mod tests {
             "/etc/rowkeeper.toml line 3: unknown key \"titel\"; did you mean \"title\"?"
         );
         assert!(complaint("[tabel]\n").contains("line 1: unknown key \"tabel\"; did you mean \"table\"?"));
+    }
+
+    #[test]
+    fn another_program_reads_its_own_table_with_the_same_complaints() {
+        #[derive(Debug, Deserialize)]
+        struct Also {
+            timeclock: Clock,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Clock {
+            shift: String,
+        }
+        let read = |text: &str| parse(text).unwrap().also::<Also>();
+        assert_eq!(read("[sheet]\n[timeclock]\nshift = \"8h\"\n").unwrap().timeclock.shift, "8h");
+        assert_eq!(
+            read("[timeclock]\nshfit = \"8h\"\n").unwrap_err().to_string(),
+            "/etc/rowkeeper.toml line 2: unknown key \"shfit\"; did you mean \"shift\"?"
+        );
     }
 
     #[test]

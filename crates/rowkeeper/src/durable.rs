@@ -11,7 +11,10 @@ use rustix::fs::OFlags;
 ///
 /// The file is 0600 from its creation, whatever the umask. When this returns `Ok` the new content survives a power cut;
 /// on an error, or a crash at any point, `path` holds the old content or the new, never a part of either.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says; `path` is as it was, or new.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = with_suffix(path, ".new");
     // A left-over of a crash. Removing it (rather than opening it) makes sure that the mode below is the file's mode
     // and that no link is followed.

@@ -47,6 +47,7 @@ pub mod table;
 mod url;
 
 pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError, WentTo};
+pub use durable::replace as replace_file;
 pub use jiff::SignedDuration;
 pub use recorder::{RecordError, Recorder};
 pub use seal::{ShortKey, StoreKey};
