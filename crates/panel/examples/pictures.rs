@@ -73,7 +73,7 @@ fn others() -> [(&'static str, Screen); 6] {
             "attention",
             Screen::Attention { title: "Sheet is gone".into(), advice: "Make a new one: rowkeeper sheet new".into() },
         ),
-        ("menu", Screen::Menu { title: "Project".into(), items: items.into(), selected: 1 }),
+        ("menu", Screen::Menu { title: "Project".into(), items: items.into(), selected: 1, running: Some(2) }),
         ("connecting", Screen::Connecting { to: "www.google.com".into() }),
         ("message", Screen::Message("Goodbye, Zoë".into())),
     ]

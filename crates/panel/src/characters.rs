@@ -2,7 +2,7 @@
 
 use crate::frame::Grid;
 use crate::moment::{CHARACTER, Moment, PAGE, reading, scroll_round};
-use crate::screen::{Queue, Screen, SignIn};
+use crate::screen::{Face, Queue, Screen, SignIn};
 use crate::text::{self, exact, wrap, wrap_address};
 
 pub(crate) fn draw(screen: &Screen, columns: u16, rows: u16, moment: Moment<'_>) -> Grid {
@@ -12,7 +12,8 @@ pub(crate) fn draw(screen: &Screen, columns: u16, rows: u16, moment: Moment<'_>)
         Screen::Connecting { to } => lcd.headed("Connecting", &plain(to)),
         Screen::Ready { title, lines, queue } => lcd.ready(&plain(title), lines, *queue),
         Screen::Attention { title, advice } => lcd.headed(&format!("! {}", plain(title)), &plain(advice)),
-        Screen::Menu { items, selected, .. } => lcd.menu(items, *selected),
+        Screen::Menu { items, selected, running, .. } => lcd.menu(items, *selected, *running),
+        Screen::Clock { title, face, lines, queue } => lcd.clock(&plain(title), *face, lines, *queue),
         Screen::Message(message) => lcd.paragraph(0, &plain(message)),
         Screen::Blank => {}
     }
@@ -88,6 +89,10 @@ impl<'a> Lcd<'a> {
 
     fn in_turn(&mut self, row: usize, texts: &[Option<&str>]) {
         let texts: Vec<&str> = texts.iter().flatten().copied().collect();
+        self.words_in_turn(row, &texts);
+    }
+
+    fn words_in_turn(&mut self, row: usize, texts: &[&str]) {
         let slots: Vec<_> = texts.iter().map(|text| self.reading_time(text)).collect();
         let (slot, moment) = self.moment.slot(&slots);
         self.at(moment, |lcd| lcd.line(row, texts.get(slot).copied().unwrap_or_default()));
@@ -122,7 +127,26 @@ impl<'a> Lcd<'a> {
         self.paragraph(1, text);
     }
 
-    fn menu(&mut self, items: &[String], selected: usize) {
+    fn clock(&mut self, title: &str, face: Face, lines: &[String], queue: Queue) {
+        let figures = text::figures(face, &self.moment);
+        let title = Some(title).filter(|title| !title.trim().is_empty());
+        let lines: Vec<String> = lines.iter().map(|line| plain(line)).chain(text::queue(queue)).collect();
+        let words: Vec<&str> = title.into_iter().chain(lines.iter().map(String::as_str)).collect();
+        if self.rows < 3 {
+            self.centred(self.rows.saturating_sub(1), &figures);
+            if self.rows > 1 {
+                self.words_in_turn(0, &words);
+            }
+            return;
+        }
+        self.line(0, title.unwrap_or_default());
+        self.centred(1, &figures);
+        for (row, chunk) in (2..self.rows).zip(split_evenly(&words[usize::from(title.is_some())..], self.rows - 2)) {
+            self.words_in_turn(row, chunk);
+        }
+    }
+
+    fn menu(&mut self, items: &[String], selected: usize, running: Option<usize>) {
         if items.is_empty() {
             return self.line(0, "nothing to choose");
         }
@@ -133,9 +157,14 @@ impl<'a> Lcd<'a> {
                 self.grid.write(row - first, 0, ">");
             }
             let item = plain(item);
-            let overflow = item.chars().count().saturating_sub(self.columns.saturating_sub(1)) as u32;
+            // Where something runs, every line stands behind the place of its mark.
+            let left = 1 + usize::from(running.is_some());
+            if running == Some(row) {
+                self.grid.write(row - first, 1, "*");
+            }
+            let overflow = item.chars().count().saturating_sub(self.columns.saturating_sub(left)) as u32;
             let gone = if row == selected { self.moment.scroll(overflow, CHARACTER) } else { 0 };
-            self.grid.write(row - first, 1, &item.chars().skip(gone as usize).collect::<String>());
+            self.grid.write(row - first, left, &item.chars().skip(gone as usize).collect::<String>());
         }
     }
 
@@ -168,6 +197,11 @@ impl<'a> Lcd<'a> {
     fn overflow(&self, text: &str) -> u32 {
         text.chars().count().saturating_sub(self.columns) as u32 // Texts are cut at a few hundred.
     }
+}
+
+/// Texts over so many places, as many in each as in the next, nearly.
+fn split_evenly<'t, 's>(texts: &'t [&'s str], places: usize) -> impl Iterator<Item = &'t [&'s str]> {
+    texts.chunks(texts.len().div_ceil(places.max(1)).max(1))
 }
 
 /// Prose in the few characters there are.

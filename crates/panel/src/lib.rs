@@ -50,7 +50,7 @@ use std::time::Duration;
 pub use care::{Care, Glow};
 pub use frame::{Area, Bitmap, Frame, Geometry, Grid, UNSHOWABLE};
 pub use picture::{Look, animated_png, film, png};
-pub use screen::{Queue, Screen, SignIn};
+pub use screen::{Face, Queue, Screen, SignIn};
 
 use moment::Moment;
 

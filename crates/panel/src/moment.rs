@@ -42,6 +42,15 @@ impl<'a> Moment<'a> {
         Some(minutes)
     }
 
+    /// Minutes that are full, counted from `already` at the screen's start.
+    pub(crate) fn minutes_since(&self, already: Duration) -> u64 {
+        let counted = already.saturating_add(self.now);
+        let minutes = counted.as_secs() / 60;
+        let next = MINUTE.saturating_mul(u32::try_from(minutes + 1).unwrap_or(u32::MAX));
+        self.changes_at(next.saturating_sub(already));
+        minutes
+    }
+
     /// Which of `count` pages is up.
     pub(crate) fn page(&self, count: usize) -> usize {
         self.slot(&vec![PAGE; count]).0
@@ -154,6 +163,14 @@ mod tests {
     }
 
     #[test]
+    fn minutes_go_on_from_where_they_were() {
+        let already = Duration::from_secs(3 * 60 + 59);
+        for (millis, minutes, next) in [(0, 3, 1_000), (999, 3, 1_000), (1_000, 4, 61_000), (61_000, 5, 121_000)] {
+            assert_eq!(at(millis, |m| m.minutes_since(already)), (minutes, Some(next)), "at {millis} ms");
+        }
+    }
+
+    #[test]
     fn pages_take_turns() {
         let turns: Vec<_> = [0, 2499, 2500, 5000, 7500].map(|millis| at(millis, |m| m.page(3))).into();
         assert_eq!(turns, [(0, Some(2500)), (0, Some(2500)), (1, Some(5000)), (2, Some(7500)), (0, Some(10_000))]);
@@ -166,6 +183,7 @@ mod tests {
         let moment = Moment::new(Duration::MAX, &next_change);
         moment.scroll(u32::MAX, DOT);
         moment.page(7);
+        moment.minutes_since(Duration::MAX);
         assert_eq!(moment.minutes_until(Duration::MAX), None);
     }
 }

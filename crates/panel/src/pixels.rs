@@ -4,10 +4,10 @@ mod sign_in;
 
 use std::time::Duration;
 
-use crate::fonts::{FOR_TEXT, Font, SIZE_5X8, SIZE_6X10, SIZE_7X13_BOLD};
+use crate::fonts::{FOR_CODES, FOR_TEXT, Font, SIZE_5X8, SIZE_6X10, SIZE_7X13_BOLD};
 use crate::frame::{Area, Bitmap};
 use crate::moment::{DOT, Moment, PAGE, reading, scroll_round};
-use crate::screen::{Queue, Screen};
+use crate::screen::{Face, Queue, Screen};
 use crate::text::{self, prose, wrap};
 
 /// Lower glass has room for less at a time, and for smaller letters.
@@ -21,7 +21,10 @@ pub(crate) fn draw(screen: &Screen, width: u16, height: u16, moment: Moment<'_>)
         Screen::Connecting { to } => glass.headed("Connecting", &prose(to), all),
         Screen::Ready { title, lines, queue } => glass.ready(all, title, lines, *queue),
         Screen::Attention { title, advice } => glass.attention(all, &prose(title), &prose(advice)),
-        Screen::Menu { title, items, selected } => glass.menu(all, &prose(title), items, *selected),
+        Screen::Menu { title, items, selected, running } => {
+            glass.menu(all, &prose(title), items, *selected, *running);
+        }
+        Screen::Clock { title, face, lines, queue } => glass.clock(all, title, *face, lines, *queue),
         Screen::Message(message) => glass.paragraph(&prose(message), all),
         Screen::Blank => {}
     }
@@ -95,7 +98,41 @@ impl<'a> Glass<'a> {
         self.paragraph(text, Area { y: head.bottom() + 1, height: all.height - head.height - 1, ..all });
     }
 
-    fn menu(&mut self, all: Area, title: &str, items: &[String], selected: usize) {
+    /// The figures as large as the words around them leave room for.
+    fn clock(&mut self, all: Area, title: &str, face: Face, lines: &[String], queue: Queue) {
+        let figures = text::figures(face, &self.moment);
+        let title = Some(prose(title)).filter(|title| !title.trim().is_empty());
+        let words: Vec<String> = lines.iter().map(|line| prose(line)).chain(text::queue(queue)).collect();
+        let font = if all.height < TALL { SIZE_6X10 } else { SIZE_7X13_BOLD };
+        let line = Area { height: font.height().min(all.height), ..all };
+        let mut middle = all;
+        if all.height < TALL {
+            // Room for one line of words: they take turns with the title.
+            let words: Vec<&str> = title.iter().chain(&words).map(String::as_str).collect();
+            if !words.is_empty() {
+                self.in_turn(font, line, &words);
+                middle = Area { y: line.bottom() + 1, height: all.height - line.height - 1, ..all };
+            }
+        } else {
+            if let Some(title) = &title {
+                self.line(font, title, line);
+                middle = Area { y: line.bottom() + 1, height: all.height - line.height - 1, ..all };
+            }
+            if !words.is_empty() {
+                let small = SIZE_6X10;
+                middle.height -= small.height() + 1;
+                let below = Area { y: middle.bottom() + 1, height: small.height(), ..all };
+                self.in_turn(small, below, &words.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+        }
+        let fits = |font: &&Font| font.width_of(&figures) <= middle.width && font.ink_rows(&figures).1 <= middle.height;
+        let font = *FOR_CODES.iter().find(fits).unwrap_or(&SIZE_5X8);
+        let (first, ink) = font.ink_rows(&figures);
+        let x = middle.x + (middle.width - font.width_of(&figures)) / 2;
+        font.draw(&mut self.dots, &figures, x, middle.y + (middle.height - ink) / 2 - first, middle);
+    }
+
+    fn menu(&mut self, all: Area, title: &str, items: &[String], selected: usize, running: Option<usize>) {
         let font = SIZE_6X10;
         let mut area = all;
         if all.height >= TALL {
@@ -111,7 +148,12 @@ impl<'a> Glass<'a> {
         let first = selected.saturating_sub(rows / 2).min(items.len().saturating_sub(rows));
         for (index, y) in (first..items.len().min(first + rows)).zip((area.y..).step_by(font.height() as usize)) {
             let row = Area { y, height: font.height(), ..area };
-            let inner = Area { x: row.x + 2, width: row.width - 4, ..row };
+            // Where something runs, every line stands behind the place of its mark.
+            let mark = if running.is_some() { font.advance() } else { 0 };
+            let inner = Area { x: row.x + 2 + mark, width: row.width - 4 - mark, ..row };
+            if running == Some(index) {
+                self.running_mark(row.x + 2, y + 1);
+            }
             let item = prose(&items[index]);
             if index == selected {
                 self.running_line(font, &item, inner);
@@ -119,6 +161,13 @@ impl<'a> Glass<'a> {
             } else {
                 font.draw(&mut self.dots, &item, inner.x, y, inner);
             }
+        }
+    }
+
+    /// The sign for "play", as on every recorder.
+    fn running_mark(&mut self, x: i32, y: i32) {
+        for (column, inset) in (x..).zip(0..4) {
+            self.dots.fill(Area { x: column, y: y + inset, width: 1, height: 7 - 2 * inset }, true);
         }
     }
 

@@ -39,11 +39,33 @@ pub enum Screen {
         items: Vec<String>,
         /// Index of the chosen line; one past the end means the last.
         selected: usize,
+        /// Index of the line that is marked as running, if one is.
+        running: Option<usize>,
+    },
+    /// A time that goes on by itself, as large as it goes.
+    Clock {
+        /// What runs, or whose time it is. May be empty.
+        title: String,
+        /// What the figures count.
+        face: Face,
+        /// More, most important first; they take turns.
+        lines: Vec<String>,
+        /// The outbox, shown when something waits or was set aside.
+        queue: Queue,
     },
     /// One short text, as large as it goes.
     Message(String),
     /// Nothing lit.
     Blank,
+}
+
+/// What a [`Screen::Clock`] counts, as it was in the moment when the screen was first shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// Since something began: `1:05` after an hour and five minutes.
+    Elapsed(Duration),
+    /// Since midnight, on the clock on the wall: `07:05`. Whoever shows it knows of summer time, and shows it anew then.
+    TimeOfDay(Duration),
 }
 
 /// A pending approval (RFC 8628 section 3.3).

@@ -87,7 +87,13 @@ pub fn line(screen: &Screen, elapsed: Duration) -> String {
             [prose(title)].into_iter().chain(lines).collect::<Vec<_>>().join("; ")
         }
         Screen::Attention { title, advice } => format!("{}: {}", prose(title), prose(advice)),
-        Screen::Menu { title, items, selected } => {
+        Screen::Clock { title, face, lines, queue } => {
+            let figures = text::figures(*face, &Moment::new(elapsed, &Cell::new(None)));
+            let lines = lines.iter().map(|line| prose(line)).chain(text::queue(*queue));
+            let title = Some(prose(title)).filter(|title| !title.is_empty());
+            title.into_iter().chain([figures]).chain(lines).collect::<Vec<_>>().join("; ")
+        }
+        Screen::Menu { title, items, selected, .. } => {
             let chosen = items.get(*selected).or(items.last()).map_or("nothing", String::as_str);
             format!("{}: {}", prose(title), prose(chosen))
         }
@@ -118,7 +124,18 @@ fn draw(screen: &Screen, style: &Style, moment: Moment<'_>) -> Vec<Row> {
             rows.extend(page.text(&prose(advice), Ink::Plain));
             rows
         }
-        Screen::Menu { title, items, selected } => page.menu(title, items, *selected),
+        Screen::Menu { title, items, selected, running } => page.menu(title, items, *selected, *running),
+        Screen::Clock { title, face, lines, queue } => {
+            let mut rows = page.text(&prose(title), Ink::Strong);
+            let figures = text::figures(*face, &moment);
+            let large = page.large(&figures);
+            let fits = style.rows.is_none_or(|limit| large.len() + lines.len() + 4 < usize::from(limit));
+            rows.extend(if large.is_empty() || !fits { page.text(&figures, Ink::Strong) } else { large });
+            rows.push(Row::default());
+            rows.extend(lines.iter().flat_map(|line| page.text(&prose(line), Ink::Plain)));
+            rows.extend(text::queue(*queue).into_iter().flat_map(|line| page.text(&line, Ink::Faint)));
+            rows
+        }
         Screen::Message(message) => page.text(&prose(message), Ink::Plain),
         Screen::Blank => vec![],
     };
@@ -206,14 +223,19 @@ impl Page<'_> {
         rows
     }
 
-    fn menu(&self, title: &str, items: &[String], selected: usize) -> Vec<Row> {
+    /// As much of the list as the terminal has lines for, around the chosen one.
+    fn menu(&self, title: &str, items: &[String], selected: usize, running: Option<usize>) -> Vec<Row> {
         let selected = selected.min(items.len().saturating_sub(1));
         let mut rows = self.text(&prose(title), Ink::Strong);
-        let inner = Page { columns: self.columns.saturating_sub(2), ..*self };
-        for (index, item) in items.iter().enumerate() {
-            let (mark, ink) = if index == selected { ("> ", Ink::Strong) } else { ("  ", Ink::Plain) };
-            let item = inner.text(&prose(item), ink);
-            rows.extend(item.into_iter().take(1).map(|row| row.after(mark)));
+        let room =
+            self.style.rows.map_or(items.len(), |limit| usize::from(limit).saturating_sub(rows.len() + 1).max(1));
+        let first = selected.saturating_sub(room / 2).min(items.len().saturating_sub(room));
+        let inner = Page { columns: self.columns.saturating_sub(4), ..*self };
+        for (index, item) in items.iter().enumerate().skip(first).take(room) {
+            let (chosen, ink) = if index == selected { (">", Ink::Strong) } else { (" ", Ink::Plain) };
+            let runs = if running == Some(index) { "*" } else { " " };
+            let item = inner.text(&prose(item), ink).into_iter().next().unwrap_or_default();
+            rows.push(item.after(&format!("{chosen} {runs} ")));
         }
         rows
     }

@@ -1,7 +1,8 @@
 //! Text from outside, made harmless and broken into lines.
 
 use crate::frame::UNSHOWABLE;
-use crate::screen::Queue;
+use crate::moment::Moment;
+use crate::screen::{Face, Queue};
 
 /// Longer texts are cut, with a mark. No screen can show this much, and no person reads it.
 const LONGEST: usize = 400;
@@ -138,6 +139,20 @@ pub(crate) fn minutes_short(minutes: u64) -> String {
     match minutes {
         0..=99 => format!("{minutes}m"),
         _ => format!("{}h", minutes.div_ceil(60)),
+    }
+}
+
+/// The figures of a clock.
+pub(crate) fn figures(face: Face, moment: &Moment<'_>) -> String {
+    match face {
+        Face::Elapsed(already) => {
+            let minutes = moment.minutes_since(already);
+            format!("{}:{:02}", minutes / 60, minutes % 60)
+        }
+        Face::TimeOfDay(midnight) => {
+            let minutes = moment.minutes_since(midnight);
+            format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rowkeeper_panel::terminal::{self, Charset, Colour, Style};
-use rowkeeper_panel::{Frame, Geometry, Look, Queue, Screen, SignIn, UNSHOWABLE, next_change, png, render};
+use rowkeeper_panel::{Face, Frame, Geometry, Look, Queue, Screen, SignIn, UNSHOWABLE, next_change, png, render};
 use unicode_width::UnicodeWidthStr;
 
 /// Ordinary texts, long ones, and what an attacker or a bug would send.
@@ -39,16 +39,26 @@ fn sign_in() -> impl Strategy<Value = SignIn> {
     )
 }
 
+fn face() -> impl Strategy<Value = Face> {
+    prop_oneof![
+        (0u64..400_000_000).prop_map(|ms| Face::Elapsed(Duration::from_millis(ms))),
+        (0u64..90_000_000).prop_map(|ms| Face::TimeOfDay(Duration::from_millis(ms))),
+        Just(Face::Elapsed(Duration::MAX)),
+    ]
+}
+
 fn screen() -> impl Strategy<Value = Screen> {
     let queue = (any::<u64>(), any::<u64>()).prop_map(|(waiting, set_aside)| Queue { waiting, set_aside });
     let texts = || prop::collection::vec(text(), 0..8);
     prop_oneof![
         4 => sign_in().prop_map(Screen::SignIn),
         1 => text().prop_map(|to| Screen::Connecting { to }),
-        1 => (text(), texts(), queue).prop_map(|(title, lines, queue)| Screen::Ready { title, lines, queue }),
+        1 => (text(), texts(), queue.clone()).prop_map(|(title, lines, queue)| Screen::Ready { title, lines, queue }),
         1 => (text(), text()).prop_map(|(title, advice)| Screen::Attention { title, advice }),
-        1 => (text(), texts(), any::<usize>())
-            .prop_map(|(title, items, selected)| Screen::Menu { title, items, selected }),
+        1 => (text(), texts(), any::<usize>(), prop::option::of(0usize..9))
+            .prop_map(|(title, items, selected, running)| Screen::Menu { title, items, selected, running }),
+        1 => (text(), face(), texts(), queue)
+            .prop_map(|(title, face, lines, queue)| Screen::Clock { title, face, lines, queue }),
         1 => text().prop_map(Screen::Message),
     ]
 }

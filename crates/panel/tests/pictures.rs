@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use rowkeeper_panel::terminal::{self, Charset, Colour, Style};
-use rowkeeper_panel::{Geometry, Queue, Screen, SignIn, render};
+use rowkeeper_panel::{Face, Geometry, Queue, Screen, SignIn, render};
 
 const ALL: [Geometry; 5] =
     [Geometry::LCD_16X2, Geometry::LCD_20X4, Geometry::OLED_128X32, Geometry::OLED_128X64, Geometry::OLED_256X64];
@@ -104,7 +104,7 @@ fn the_other_screens() {
     let lines = vec!["21.5 °C, door open".into(), "last row 14:03".into()];
     let ready = Screen::Ready { title: "Workshop".into(), lines, queue: Queue { waiting: 3, set_aside: 0 } };
     let items = ["Küche", "Мастерская", "Εργαστήριο", "Website", "倉庫"].map(String::from);
-    let menu = Screen::Menu { title: "Project".into(), items: items.into(), selected: 1 };
+    let menu = Screen::Menu { title: "Project".into(), items: items.into(), selected: 1, running: Some(2) };
     let advice = "Make a new one on a computer: rowkeeper sheet new".into();
     let attention = Screen::Attention { title: "Sheet is gone".into(), advice };
     for (name, screen) in [
@@ -116,6 +116,30 @@ fn the_other_screens() {
     ] {
         assert_pictures(name, &pictures(&screen, &SMALL, &[0.0]));
     }
+}
+
+fn clock(title: &str, face: Face, lines: &[&str]) -> Screen {
+    let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+    Screen::Clock { title: title.into(), face, lines, queue: Queue { waiting: 2, set_aside: 0 } }
+}
+
+#[test]
+fn a_time_that_runs_and_the_time_of_day() {
+    let elapsed = Face::Elapsed(Duration::from_secs(3600 + 5 * 60 + 59));
+    let running = clock("Küche umbauen", elapsed, &["since 08:59", "3:40 today"]);
+    assert_pictures("clock-running", &pictures(&running, &ALL, &[0.0, 3.0]));
+    let day = clock("", Face::TimeOfDay(Duration::from_secs(7 * 3600 + 5 * 60)), &["Monday 23 November"]);
+    assert_pictures("clock-of-day", &pictures(&day, &ALL, &[0.0]));
+}
+
+#[test]
+fn a_long_list_stays_on_the_terminal() {
+    let items = (1..=40).map(|number| format!("Project {number}")).collect();
+    let menu = Screen::Menu { title: "Project".into(), items, selected: 20, running: Some(21) };
+    let style = Style { columns: 80, rows: Some(12), charset: Charset::Unicode, colour: Colour::Never };
+    let running = clock("Küche", Face::Elapsed(Duration::from_secs(360_000)), &["since Monday"]);
+    let drawn = terminal::paint(&menu, &style, Duration::ZERO) + &terminal::paint(&running, &style, Duration::ZERO);
+    assert_pictures("terminal-clock", &drawn);
 }
 
 #[test]
