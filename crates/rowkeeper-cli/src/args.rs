@@ -35,7 +35,7 @@ pub(crate) struct Global {
     /// The screen: terminal, none, or png=FILE
     #[arg(long, value_name = "KIND", global = true)]
     pub panel: Option<String>,
-    /// Answer in JSON, for scripts (status, doctor, sign-in, queue, sheet)
+    /// Answer in JSON, for scripts (status, doctor, sign-in, queue, sheet, amend)
     #[arg(long, global = true)]
     pub json: bool,
     /// Say more on stderr
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     SignOut,
     /// Keep a record, or many from stdin; returns when no power cut can lose it any more
     Record(Record),
+    /// Change a record that is queued or already in the sheet
+    Amend(Amend),
     /// Send what is queued, then stop
     Deliver(Deliver),
     /// The outbox: what waits, and what was set aside
@@ -164,6 +166,16 @@ pub(crate) enum Format {
     Jsonl,
     /// A header line, then one record a line
     Csv,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Amend {
+    /// The record's id, as `record` printed it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The new values; KEY= empties a cell, other cells stay as they are
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    pub fields: Vec<String>,
 }
 
 #[derive(Args, Debug)]

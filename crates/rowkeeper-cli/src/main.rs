@@ -44,6 +44,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::SignIn => commands::sign_in::run(&context),
         Command::SignOut => commands::sign_out::run(&context),
         Command::Record(record) => commands::record::run(&context, &record),
+        Command::Amend(amend) => commands::amend::run(&context, &amend),
         Command::Deliver(deliver) => commands::deliver::run(&context, &deliver),
         Command::Queue(queue) => commands::queue::run(&context, &queue),
         Command::Sheet(sheet) => commands::sheet::run(&context, &sheet),

@@ -28,6 +28,7 @@
 //! Argument parsing, printing and screens; the rules of the grant (`device-grant`) and of delivery (`sheet-courier`),
 //! which are pure; sockets that others may speak to.
 
+mod amend;
 pub mod clock;
 pub mod config;
 pub mod delivery;
@@ -46,9 +47,11 @@ pub mod status;
 pub mod table;
 mod url;
 
+pub use amend::{AmendError, Fields, RowId};
 pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError, WentTo};
 pub use durable::replace as replace_file;
 pub use jiff::SignedDuration;
+pub use outbox::Amended;
 pub use recorder::{RecordError, Recorder};
 pub use seal::{ShortKey, StoreKey};
 pub use sheet_courier::Wish;

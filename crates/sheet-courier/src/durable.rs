@@ -149,6 +149,17 @@ pub struct Marker {
     pub ended_at: Option<i64>,
 }
 
+/// What stands on a row while it is amended: a piece of metadata that moves with the row, whatever people do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// `metadataId`.
+    pub id: MarkerId,
+    /// What `id` was made from.
+    pub seq: u64,
+    /// Where the row is.
+    pub spreadsheet: String,
+}
+
 /// Numbers that outlive a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -306,6 +317,34 @@ pub enum Transition {
     Stamped(Vec<MarkerId>, i64),
     /// These markers are gone from the spreadsheet.
     Pruned(Vec<MarkerId>),
+    /// An amendment is about to be written through this anchor; takes `anchor.seq`. From here on its values do not change.
+    Anchored {
+        /// The edge's name for the amendment.
+        amend: i64,
+        /// What will stand on the row.
+        anchor: Anchor,
+    },
+    /// The anchor can do nothing any more.
+    AnchorClosed {
+        /// The amendment.
+        amend: i64,
+        /// The anchor as it is now, to be pruned like any other marker.
+        marker: Marker,
+        /// The sheet shows the new values: the amendment is done. Else it begins again.
+        is_written: bool,
+    },
+    /// The amended row is not in the sheet any more: it goes back to the queue, whole, with its new values.
+    Returns {
+        /// The amendment.
+        amend: i64,
+    },
+    /// The amendment waits for a person.
+    Stuck {
+        /// The amendment.
+        amend: i64,
+        /// Why.
+        reason: String,
+    },
     /// Stop, and say why.
     Held(Hold),
     /// The reason to stop is gone.

@@ -43,7 +43,8 @@ pub use answer::{Answer, Outcome};
 pub use cell::{Cell, Row};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
-    Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition, Verdict, Wish,
+    Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition,
+    Verdict, Wish,
 };
 pub use freeze::MAX_BODY_BYTES;
 pub use ids::{

@@ -1,5 +1,6 @@
 //! One module a command. Each opens what it needs, does one thing and says how it ended.
 
+pub(crate) mod amend;
 pub(crate) mod call;
 pub(crate) mod deliver;
 #[cfg(feature = "emulator")]

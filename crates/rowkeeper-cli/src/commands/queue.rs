@@ -6,7 +6,7 @@ use std::io::{self, BufWriter};
 use rowkeeper::Device;
 use rowkeeper::config::Config;
 use rowkeeper::delivery::ring;
-use rowkeeper::outbox::{self, Filter, Listed, Outbox, RowState};
+use rowkeeper::outbox::{self, Filter, Listed, ListedAmend, Outbox, RowState};
 use rowkeeper::status::When;
 use serde_json::json;
 
@@ -20,7 +20,11 @@ pub(crate) fn run(context: &Context, queue: &Queue) -> Result<Exit, Failure> {
     let outbox = Device::peek_outbox(&config).map_err(open_failure)?;
     let outbox = outbox.as_ref();
     match &queue.command {
-        QueueCommand::List { set_aside } => list(context, &rows(outbox, &filter(*set_aside))?),
+        QueueCommand::List { set_aside } => {
+            let mut amends = amends(outbox)?;
+            amends.retain(|amend| !set_aside || amend.reason.is_some());
+            list(context, &rows(outbox, &filter(*set_aside))?, &amends)
+        }
         QueueCommand::Show { ids } => show(context, outbox, ids),
         QueueCommand::Retry(picked) => retry(context, &config, outbox, picked),
         QueueCommand::Drop(picked) => drop_rows(context, &config, outbox, picked),
@@ -36,14 +40,18 @@ fn rows(outbox: Option<&Outbox>, filter: &Filter) -> Result<Vec<Listed>, Failure
     outbox.map_or(Ok(Vec::new()), |outbox| outbox.list(filter).map_err(disk))
 }
 
-fn list(context: &Context, rows: &[Listed]) -> Result<Exit, Failure> {
+fn amends(outbox: Option<&Outbox>) -> Result<Vec<ListedAmend>, Failure> {
+    outbox.map_or(Ok(Vec::new()), |outbox| outbox.amends().map_err(disk))
+}
+
+fn list(context: &Context, rows: &[Listed], amends: &[ListedAmend]) -> Result<Exit, Failure> {
     if context.global.json {
-        print_json(&rows.iter().map(as_json).collect::<Vec<_>>())?;
-    } else if rows.is_empty() {
+        print_json(&rows.iter().map(as_json).chain(amends.iter().map(amend_as_json)).collect::<Vec<_>>())?;
+    } else if rows.is_empty() && amends.is_empty() {
         print("the queue is empty")?;
     } else {
-        for row in rows {
-            print(&as_text(row))?;
+        for line in rows.iter().map(as_text).chain(amends.iter().map(amend_as_text)) {
+            print(&line)?;
         }
     }
     Ok(Exit::Done)
@@ -51,14 +59,17 @@ fn list(context: &Context, rows: &[Listed]) -> Result<Exit, Failure> {
 
 fn show(context: &Context, outbox: Option<&Outbox>, ids: &[String]) -> Result<Exit, Failure> {
     let found = rows(outbox, &Filter { ids: ids.to_vec(), ..Filter::default() })?;
+    let mut amends = amends(outbox)?;
+    amends.retain(|amend| ids.contains(&amend.id));
     if context.global.json {
-        print_json(&found.iter().map(as_json).collect::<Vec<_>>())?;
+        print_json(&found.iter().map(as_json).chain(amends.iter().map(amend_as_json)).collect::<Vec<_>>())?;
     } else {
-        for row in &found {
-            print(&in_full(row))?;
+        for line in found.iter().map(in_full).chain(amends.iter().map(amend_as_text)) {
+            print(&line)?;
         }
     }
-    let known: BTreeSet<&String> = found.iter().map(|row| &row.id).collect();
+    let known: BTreeSet<&String> =
+        found.iter().map(|row| &row.id).chain(amends.iter().map(|amend| &amend.id)).collect();
     let unknown: Vec<String> = ids.iter().filter(|id| !known.contains(id)).cloned().collect();
     Ok(end(&unknown))
 }
@@ -140,9 +151,32 @@ fn as_json(row: &Listed) -> serde_json::Value {
         "state": state(row),
         "reason": row.reason,
         "recorded": happened(row),
-        "record": row.record.fields.iter().map(|(key, value)| (key.clone(), value.to_json()))
-            .collect::<serde_json::Map<_, _>>(),
+        "record": fields_as_json(&row.record),
     })
+}
+
+/// New values for a record that is being sent or is in the sheet.
+fn amend_as_json(amend: &ListedAmend) -> serde_json::Value {
+    json!({
+        "id": amend.id,
+        "state": amend_state(amend),
+        "reason": amend.reason,
+        "record": fields_as_json(&amend.record),
+    })
+}
+
+fn fields_as_json(record: &outbox::Record) -> serde_json::Map<String, serde_json::Value> {
+    record.fields.iter().map(|(key, value)| (key.clone(), value.to_json())).collect()
+}
+
+fn amend_as_text(amend: &ListedAmend) -> String {
+    let fields: Vec<_> = amend.record.fields.iter().map(|(key, value)| format!("{key}={}", value.to_json())).collect();
+    let reason = amend.reason.as_deref().map(|why| format!("  ({why})")).unwrap_or_default();
+    printable(&format!("{}  {}  {}{reason}", amend.id, amend_state(amend), fields.join(" ")))
+}
+
+fn amend_state(amend: &ListedAmend) -> &'static str {
+    if amend.reason.is_some() { "amendment set aside" } else { "amending" }
 }
 
 fn as_text(row: &Listed) -> String {

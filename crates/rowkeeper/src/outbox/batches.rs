@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
@@ -11,7 +12,7 @@ use sheet_courier::{
     Wish,
 };
 
-use super::{DiskError, Happened, Outbox, Record};
+use super::{DiskError, Happened, Outbox, Record, amends};
 
 /// How long the ids of delivered rows are remembered.
 const SEEN_SECONDS: i64 = 90 * 24 * 3600;
@@ -92,7 +93,11 @@ impl Outbox {
     /// # Errors
     /// The disk could not be read, or a row is not what this program wrote.
     pub fn queued(&self, max_rows: u32, max_bytes: usize) -> Result<Vec<QueuedRow>, DiskError> {
-        let connection = self.connection();
+        let mut connection = self.connection();
+        // One snapshot, so that a row that is amended from now on is noticed.
+        let connection = connection.transaction()?;
+        let amended = connection.query_row("SELECT amended FROM device", (), |row| row.get(0))?;
+        self.read_at.store(amended, Ordering::Relaxed);
         let mut statement = connection.prepare_cached(
             "SELECT n, id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, at_most, refusals FROM row
              WHERE state = 0 ORDER BY n LIMIT ?1",
@@ -125,7 +130,8 @@ impl Outbox {
     /// `Stale`: gather again. `Disk`: the courier must not go on from here.
     pub fn commit(&self, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
         let mut connection = self.writable()?;
-        let done = commit_in(&mut connection, change, boot, unix_s);
+        let read_at = self.read_at.load(Ordering::Relaxed);
+        let done = commit_in(&mut connection, change, boot, unix_s, read_at);
         if let Err(CommitError::Disk(error)) = &done {
             self.note_failure(error);
         }
@@ -233,7 +239,13 @@ impl Outbox {
     }
 }
 
-fn commit_in(connection: &mut Connection, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
+fn commit_in(
+    connection: &mut Connection,
+    change: &Transition,
+    boot: &str,
+    unix_s: i64,
+    read_at: i64,
+) -> Result<(), CommitError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match change {
         Transition::SheetCreated(sheet) => {
@@ -241,6 +253,10 @@ fn commit_in(connection: &mut Connection, change: &Transition, boot: &str, unix_
         }
         Transition::Frozen { batch, rows, tally } => {
             take_seq(&tx, batch.seq)?;
+            let amended: i64 = tx.query_row("SELECT amended FROM device", (), |row| row.get(0))?;
+            if amended != read_at {
+                return Err(CommitError::Stale);
+            }
             insert_batch(&tx, batch)?;
             for (handle, id) in rows {
                 let sql = "UPDATE row SET state = 1, batch = ?1 WHERE n = ?2 AND id = ?3 AND state = 0";
@@ -331,6 +347,13 @@ fn commit_in(connection: &mut Connection, change: &Transition, boot: &str, unix_
             }
             close_batch(&tx, marker)?;
         }
+        Transition::Anchored { amend, anchor } => {
+            take_seq(&tx, anchor.seq)?;
+            amends::anchored(&tx, *amend, anchor)?;
+        }
+        Transition::AnchorClosed { amend, marker, is_written } => amends::closed(&tx, *amend, marker, *is_written)?,
+        Transition::Returns { amend } => amends::returns(&tx, *amend)?,
+        Transition::Stuck { amend, reason } => amends::is_stuck(&tx, *amend, reason)?,
     }
     Ok(tx.commit()?)
 }
@@ -342,6 +365,7 @@ fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64) -> Result<(), ru
         "INSERT OR IGNORE INTO seen(hash, at) SELECT caller, ?2 FROM row WHERE batch = ?1 AND caller NOT NULL",
         (batch, unix_s),
     )?;
+    amends::are_delivered(tx, marker.id, unix_s)?;
     // Rarely: it counts up to a million.
     if marker.seq.is_multiple_of(64) {
         forget_seen(tx, unix_s)?;
@@ -359,7 +383,8 @@ fn end_wish(tx: &Transaction<'_>, wish: &Wish) -> Result<(), rusqlite::Error> {
 }
 
 /// Rows of a voided batch leave it.
-fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), rusqlite::Error> {
+fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), DiskError> {
+    let amended = amends::follow_back(tx, batch)?;
     let batch = batch.as_u32();
     tx.execute("DELETE FROM row WHERE batch = ?1 AND unwanted = 1", (batch,))?;
     match verdict {
@@ -377,6 +402,15 @@ fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result
             (batch, reason),
         ),
     }?;
+    for row in amended {
+        tx.execute("UPDATE row SET state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1", (row,))?;
+    }
+    Ok(())
+}
+
+/// Lifts a stop that refused rows caused.
+pub(super) fn lift_refusal(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    tx.execute("DELETE FROM note WHERE name = 'hold' AND value LIKE '%\"sheet_refuses\"%'", ())?;
     Ok(())
 }
 
@@ -413,7 +447,7 @@ fn insert_batch(tx: &Transaction<'_>, batch: &Batch) -> Result<(), CommitError> 
     Ok(())
 }
 
-fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Marker) -> Result<(), rusqlite::Error> {
+pub(super) fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Marker) -> Result<(), rusqlite::Error> {
     tx.execute(
         "INSERT OR REPLACE INTO marker(spreadsheet, id, seq, key, value, applied, doubt, ended_at)
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",

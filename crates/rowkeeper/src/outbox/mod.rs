@@ -5,6 +5,7 @@
 //!
 //! Not here: what a batch is and when it is sent (`sheet-courier`), and sending it ([`crate::delivery`]).
 
+mod amends;
 mod batches;
 mod export;
 mod queue;
@@ -14,7 +15,7 @@ mod schema;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
@@ -22,6 +23,7 @@ use std::{fmt, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 use sheet_courier::{Tag, caller_id_hash, random_row_id};
 
+pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
 pub use export::Format;
 pub use queue::{Counts, Dropped, Filter, Listed, Retried, RowState, Which};
@@ -71,6 +73,8 @@ pub struct Outbox {
     options: Options,
     /// A sync failed: what the file holds is not known until it is opened again.
     failed: AtomicBool,
+    /// How often queued rows had been changed when they were read for a batch.
+    read_at: AtomicI64,
 }
 
 /// Random at the first open; the file's own afterwards.
@@ -118,7 +122,12 @@ impl Outbox {
             schema::VERSION => {}
             found => return Err(OpenError::Newer { found, known: schema::VERSION }),
         }
-        Ok(Self { connection: Mutex::new(connection), options, failed: AtomicBool::new(false) })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            options,
+            failed: AtomicBool::new(false),
+            read_at: AtomicI64::new(0),
+        })
     }
 
     /// An outbox that ends with the process: for tests and simulations.
@@ -148,7 +157,12 @@ impl Outbox {
         let [a, b, c, d, base @ ..] = random;
         let identity = NewIdentity { tag: Tag::from_random([a, b, c, d]), base: u32::from_be_bytes(base) };
         schema::migrate(&mut connection, &identity)?;
-        Ok(Self { connection: Mutex::new(connection), options, failed: AtomicBool::new(false) })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            options,
+            failed: AtomicBool::new(false),
+            read_at: AtomicI64::new(0),
+        })
     }
 
     /// Keeps `rows`, all or none, in one transaction: many rows cost one sync.
@@ -178,7 +192,8 @@ impl Outbox {
             accepted.push(one);
             added += bytes;
         }
-        if added > 0 && used + added > self.options.max_bytes {
+        let max = self.options.max_bytes;
+        if added > 0 && used + added > max && !amends::make_room(&tx, max)? {
             return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
         }
         tx.commit()?;

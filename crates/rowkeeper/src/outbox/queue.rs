@@ -3,7 +3,8 @@
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params_from_iter};
 use serde::Serialize;
 
-use super::batches::BOUND;
+use super::amends::forget_orphans;
+use super::batches::{BOUND, lift_refusal};
 use super::{DiskError, Happened, Outbox, Record};
 use crate::clock::{Mono, Wall};
 
@@ -121,8 +122,9 @@ impl Outbox {
     /// # Errors
     /// The disk could not be read.
     pub fn counts(&self) -> Result<Counts, DiskError> {
-        let sql = "SELECT coalesce(sum(state < 2), 0), coalesce(sum(state = 2), 0), coalesce(sum(length(body)), 0),
-                   min(coalesce(at_ms, wall_ms)) FROM row";
+        let sql = "SELECT coalesce(sum(state < 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NULL),
+                   coalesce(sum(state = 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL),
+                   coalesce(sum(length(body)), 0), min(coalesce(at_ms, wall_ms)) FROM row";
         Ok(self.connection().query_row(sql, (), |row| {
             Ok(Counts { waiting: row.get(0)?, set_aside: row.get(1)?, bytes: row.get(2)?, oldest: row.get(3)? })
         })?)
@@ -163,22 +165,28 @@ impl Outbox {
         let mut retried = Retried::default();
         let unbind = format!("UPDATE row SET state = 0, batch = NULL, unwanted = 0 WHERE {IS_BOUND}");
         let set = "UPDATE row SET state = 0, refusals = 0, at_most = NULL, reason = NULL, run = 0 WHERE state = 2";
+        let amend = "UPDATE amend SET reason = NULL WHERE reason IS NOT NULL";
         match which {
-            Which::SetAside => retried.returned = tx.execute(set, ())?,
-            Which::All => retried.returned = tx.execute(set, ())? + tx.execute(&unbind, ())?,
+            Which::SetAside => retried.returned = tx.execute(set, ())? + tx.execute(amend, ())?,
+            Which::All => {
+                retried.returned = tx.execute(set, ())? + tx.execute(&unbind, ())? + tx.execute(amend, ())?;
+            }
             Which::Ids(ids) => {
                 let one = format!("{set} AND id = ?1");
                 for id in ids {
-                    let returned = tx.execute(&one, (id,))? + tx.execute(&format!("{unbind} AND id = ?1"), (id,))?;
+                    let returned = tx.execute(&one, (id,))?
+                        + tx.execute(&format!("{unbind} AND id = ?1"), (id,))?
+                        + tx.execute(&format!("{amend} AND id = ?1"), (id,))?;
                     retried.returned += returned;
                     if returned == 0 {
-                        let kept = tx.execute("UPDATE row SET unwanted = 0 WHERE id = ?1", (id,))?;
+                        let kept = tx.execute("UPDATE row SET unwanted = 0 WHERE id = ?1", (id,))?
+                            + tx.execute("UPDATE amend SET due = due WHERE id = ?1", (id,))?;
                         if kept > 0 { &mut retried.waiting } else { &mut retried.unknown }.push(id.clone());
                     }
                 }
             }
         }
-        tx.execute("DELETE FROM note WHERE name = 'hold' AND value LIKE '%\"sheet_refuses\"%'", ())?;
+        lift_refusal(&tx)?;
         forget_empty(&tx)?;
         tx.commit()?;
         Ok(retried)
@@ -195,15 +203,20 @@ impl Outbox {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut dropped = Dropped::default();
         match which {
-            Which::SetAside => dropped.dropped = tx.execute("DELETE FROM row WHERE state = 2", ())?,
+            Which::SetAside => {
+                dropped.dropped = tx.execute("DELETE FROM row WHERE state = 2", ())?
+                    + tx.execute("DELETE FROM amend WHERE reason IS NOT NULL", ())?;
+            }
             Which::All => {
-                dropped.dropped = tx.execute(&format!("DELETE FROM row WHERE (state <> 1 OR {IS_BOUND})"), ())?;
+                dropped.dropped = tx.execute(&format!("DELETE FROM row WHERE (state <> 1 OR {IS_BOUND})"), ())?
+                    + tx.execute(&format!("DELETE FROM amend WHERE {IS_IDLE}"), ())?;
                 dropped.in_flight = tx.execute("UPDATE row SET unwanted = 1 WHERE state = 1", ())?;
             }
             Which::Ids(ids) => {
                 for id in ids {
-                    let gone =
-                        tx.execute(&format!("DELETE FROM row WHERE id = ?1 AND (state <> 1 OR {IS_BOUND})"), (id,))?;
+                    let gone = tx
+                        .execute(&format!("DELETE FROM row WHERE id = ?1 AND (state <> 1 OR {IS_BOUND})"), (id,))?
+                        + tx.execute(&format!("DELETE FROM amend WHERE id = ?1 AND {IS_IDLE}"), (id,))?;
                     let bound = tx.execute("UPDATE row SET unwanted = 1 WHERE id = ?1 AND state = 1", (id,))?;
                     dropped.dropped += gone;
                     dropped.in_flight += bound;
@@ -223,11 +236,14 @@ impl Outbox {
 const IS_BOUND: &str = "coalesce(batch IN (SELECT id FROM batch WHERE
     spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1)), 0)";
 
+/// Of an amendment: of a row in the sheet, and not being written.
+const IS_IDLE: &str = "due = 1 AND anchor IS NULL";
+
 /// A bound batch without rows has nothing to wait for.
 fn forget_empty(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
     let empty = "NOT EXISTS (SELECT 1 FROM row WHERE row.batch = batch.id)";
     tx.execute(&format!("DELETE FROM batch WHERE {BOUND} AND {empty}"), ())?;
-    Ok(())
+    forget_orphans(tx)
 }
 
 /// In the order in which they came.

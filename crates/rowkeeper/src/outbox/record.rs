@@ -50,6 +50,18 @@ pub struct Happened {
     pub at_unix_ms: Option<i64>,
 }
 
+impl Record {
+    /// New values for these fields; those that are not there yet come behind the others.
+    pub(super) fn amend(&mut self, fields: &[(String, Value)]) {
+        for (name, value) in fields {
+            match self.fields.iter_mut().find(|(known, _)| known == name) {
+                Some((_, old)) => *old = value.clone(),
+                None => self.fields.push((name.clone(), value.clone())),
+            }
+        }
+    }
+}
+
 impl Value {
     /// For people and programs: whole numbers as they write them, times as RFC 3339 with the offset they came with.
     pub fn to_json(&self) -> serde_json::Value {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{NewIdentity, OpenError};
 
 /// What `PRAGMA user_version` says of the files this program writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Brings the file to [`VERSION`]. One transaction: a crash leaves the old version or the new one.
 pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Result<(), OpenError> {
@@ -18,14 +18,20 @@ pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Re
     match version(&tx)? {
         0 => {
             tx.execute_batch(CREATE)?;
+            tx.execute_batch(AMENDING)?;
             tx.execute(
                 "INSERT INTO device(tag, base, next_seq) VALUES (?1, ?2, 1)",
                 (identity.tag.as_str(), identity.base),
             )?;
             tx.pragma_update(None, "user_version", VERSION)?;
         }
+        1 => {
+            tx.execute_batch(AMENDING)?;
+            // What this version delivered, it did not remember.
+            tx.execute("UPDATE device SET forgot = EXISTS (SELECT 1 FROM sheet)", ())?;
+            tx.pragma_update(None, "user_version", VERSION)?;
+        }
         VERSION => {}
-        // Migrations from older versions go here, one arm each, falling through by recursion.
         newer => return Err(OpenError::Newer { found: newer, known: VERSION }),
     }
     Ok(tx.commit()?)
@@ -114,4 +120,39 @@ CREATE TABLE note (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
+";
+
+/// Since version 2.
+const AMENDING: &str = "
+-- How often a queued row was changed: a batch that was planned before is planned anew.
+ALTER TABLE device ADD COLUMN amended INTEGER NOT NULL DEFAULT 0;
+-- Whether a delivered row was ever forgotten: until then an id that is not here was never recorded here.
+ALTER TABLE device ADD COLUMN forgot INTEGER NOT NULL DEFAULT 0;
+
+-- Delivered rows, oldest first, for as long as they are remembered.
+CREATE TABLE delivered (
+    n           INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL,
+    tab         TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    wall_ms     INTEGER NOT NULL,
+    trusted     INTEGER NOT NULL,
+    mono_ms     INTEGER NOT NULL,
+    boot        TEXT NOT NULL,
+    at_ms       INTEGER,
+    spreadsheet TEXT NOT NULL,
+    at          INTEGER NOT NULL            -- when its batch was known to be applied: Unix seconds by our clock
+);
+
+-- New values for rows that are in a batch or in the sheet, in the order in which they came.
+CREATE TABLE amend (
+    n       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id      TEXT NOT NULL,                  -- the row's
+    body    TEXT NOT NULL,                  -- JSON object
+    due     INTEGER NOT NULL,               -- 0: the row is in a batch whose fate is not known
+    anchor  INTEGER,                        -- metadataId that stands on the row while it is written
+    seq     INTEGER,                        -- what the anchor's id was made from
+    target  TEXT,                           -- the spreadsheet the anchor is in
+    reason  TEXT                            -- why it waits for a person
+);
 ";

@@ -100,6 +100,8 @@ impl Courier {
                 state.hold = None;
                 state.batch = None;
             }
+            Transition::Anchored { anchor, .. } => state.device.next_seq = anchor.seq + 1,
+            Transition::AnchorClosed { .. } | Transition::Returns { .. } | Transition::Stuck { .. } => {}
             Transition::BoundSettled(marker) => {
                 state.bound.retain(|batch| batch.id != marker.id);
                 self.bound = Bound::default();

@@ -1,0 +1,547 @@
+//! Amendments: new values for rows that were recorded before.
+//!
+//! A queued row is changed where it is. One that is in a batch, or in the sheet, keeps its new values here until they are
+//! seen in the sheet; then they belong to the memory of delivered rows, for as long as that lasts.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+use sheet_courier::{Anchor, Marker, MarkerId, caller_id_hash};
+
+use super::{AcceptError, DiskError, Outbox, Record, Value, batches, used_bytes};
+
+/// So many delivered rows are remembered, at least.
+const DELIVERED_ROWS: i64 = 2_000;
+
+/// What became of an amendment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Amended {
+    /// The row still waits in the queue, and waits with the new values.
+    Merged,
+    /// The row is being sent, or is in the sheet: the new values are kept, and follow it there.
+    Kept,
+    /// This device never recorded such a row, as far as it can tell. Nothing was changed.
+    Unknown,
+}
+
+/// An amendment that is due.
+#[derive(Clone, Debug)]
+pub struct DueAmend {
+    /// The amendment in the file.
+    pub handle: i64,
+    /// Id of the row.
+    pub id: String,
+    /// The new values.
+    pub record: Record,
+    /// What stands on the row, if it is being written.
+    pub anchor: Option<Anchor>,
+    /// The spreadsheet that the row was delivered to, if the row is remembered.
+    pub remembered: Option<String>,
+}
+
+/// An amendment that waits.
+#[derive(Clone, Debug)]
+pub struct ListedAmend {
+    /// Id of the row.
+    pub id: String,
+    /// The new values.
+    pub record: Record,
+    /// Why it waits for a person.
+    pub reason: Option<String>,
+}
+
+impl Outbox {
+    /// Gives a row new values for these fields; the others keep theirs. When this returns `Ok`, the new values survive a
+    /// power cut. Several amendments of one row come true in the order in which they were made.
+    ///
+    /// # Errors
+    /// Nothing was changed. `Full`: deliver some or raise the limit.
+    pub fn amend(&self, id: &str, fields: &[(String, Value)]) -> Result<Amended, AcceptError> {
+        let mut connection = self.writable()?;
+        let amended = self.amend_in(&mut connection, id, fields);
+        if let Err(AcceptError::Disk(error)) = &amended {
+            self.note_failure(error);
+        }
+        amended
+    }
+
+    fn amend_in(
+        &self,
+        connection: &mut Connection,
+        id: &str,
+        fields: &[(String, Value)],
+    ) -> Result<Amended, AcceptError> {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "SELECT n, state, body FROM row WHERE id = ?1";
+        let found: Option<(i64, i64, String)> =
+            tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let in_batch = matches!(found, Some((_, 1, _)));
+        let amended = match found {
+            Some((n, state, body)) if state != 1 => {
+                let body = merged(&body, fields)?;
+                // A row that was set aside is sent again as it is now: that is what it was amended for.
+                tx.execute(
+                    "UPDATE row SET body = ?2, state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1",
+                    (n, body),
+                )?;
+                tx.execute("UPDATE device SET amended = amended + 1", ())?;
+                if state == 2 {
+                    batches::lift_refusal(&tx)?;
+                }
+                Amended::Merged
+            }
+            _ if in_batch || may_be_delivered(&tx, id)? => {
+                keep(&tx, id, fields, !in_batch)?;
+                Amended::Kept
+            }
+            _ => return Ok(Amended::Unknown),
+        };
+        if used_bytes(&tx)? > self.options.max_bytes && !make_room(&tx, self.options.max_bytes)? {
+            return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
+        }
+        tx.commit()?;
+        Ok(amended)
+    }
+
+    /// The table of a row that is on this device or was delivered by it not long ago.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn table_of(&self, id: &str) -> Result<Option<String>, DiskError> {
+        let sql = "SELECT tab FROM row WHERE id = ?1 UNION ALL SELECT tab FROM delivered WHERE id = ?1";
+        Ok(self.connection().query_row(sql, (id,), |row| row.get(0)).optional()?)
+    }
+
+    /// The amendments that wait, oldest first.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn amends(&self) -> Result<Vec<ListedAmend>, DiskError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare("SELECT id, body, reason FROM amend ORDER BY n")?;
+        let listed = statement.query_map((), |row| {
+            let record = record_of(&row.get::<_, String>(1)?).unwrap_or_default();
+            Ok(ListedAmend { id: row.get(0)?, record, reason: row.get(2)? })
+        })?;
+        Ok(listed.collect::<Result<_, _>>()?)
+    }
+
+    /// The amendment whose turn it is: the one that is being written, else the oldest.
+    ///
+    /// # Errors
+    /// The disk could not be read, or holds what this program did not write.
+    pub fn due_amend(&self) -> Result<Option<DueAmend>, DiskError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT n, id, body, anchor, seq, target,
+                    (SELECT spreadsheet FROM delivered WHERE delivered.id = amend.id ORDER BY n DESC LIMIT 1)
+             FROM amend WHERE due = 1 AND reason IS NULL ORDER BY anchor IS NULL, n LIMIT 1",
+        )?;
+        let mut found = statement.query(())?;
+        let Some(row) = found.next()? else { return Ok(None) };
+        let anchor = match row.get::<_, Option<i64>>(3)? {
+            Some(id) => Some(Anchor {
+                id: MarkerId::parse(id).ok_or(DiskError::NotOurs("anchor"))?,
+                seq: row.get(4)?,
+                spreadsheet: row.get(5)?,
+            }),
+            None => None,
+        };
+        Ok(Some(DueAmend {
+            handle: row.get(0)?,
+            id: row.get(1)?,
+            record: record_of(&row.get::<_, String>(2)?)?,
+            anchor,
+            remembered: row.get(6)?,
+        }))
+    }
+}
+
+/// `fields` over what `body` holds, in the order of both.
+fn merged(body: &str, fields: &[(String, Value)]) -> Result<String, AcceptError> {
+    let mut record = record_of(body)?;
+    record.amend(fields);
+    serde_json::to_string(&record).map_err(|_| AcceptError::NotJson)
+}
+
+fn record_of(body: &str) -> Result<Record, DiskError> {
+    serde_json::from_str(body).map_err(|_| DiskError::NotOurs("record"))
+}
+
+/// An id that is remembered; or one that may be of a row that was forgotten: then the sheet is asked.
+fn may_be_delivered(tx: &Transaction<'_>, id: &str) -> Result<bool, rusqlite::Error> {
+    let sql = "SELECT tag, forgot, EXISTS (SELECT 1 FROM delivered WHERE id = ?1)
+               OR EXISTS (SELECT 1 FROM amend WHERE id = ?1) FROM device";
+    let (tag, forgot, known): (String, bool, bool) =
+        tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if known {
+        return Ok(true);
+    }
+    let is_base32 = |text: &str| text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    Ok(match id.split_once('-') {
+        Some((ours, caller)) if ours == tag => {
+            let seen = "SELECT EXISTS (SELECT 1 FROM seen WHERE hash = ?1)";
+            forgot || tx.query_row(seen, (caller_id_hash(caller).as_slice(),), |row| row.get(0))?
+        }
+        // A sibling's row, in a spreadsheet that we share.
+        Some((theirs, caller)) => theirs.len() == 6 && is_base32(theirs) && !caller.is_empty() && has_sheet(tx)?,
+        None => forgot && id.len() == 20 && is_base32(id),
+    })
+}
+
+fn has_sheet(tx: &Transaction<'_>) -> Result<bool, rusqlite::Error> {
+    tx.query_row("SELECT EXISTS (SELECT 1 FROM sheet)", (), |row| row.get(0))
+}
+
+/// Behind what waits for the same row already. While nothing of that is on its way it is one amendment.
+fn keep(tx: &Transaction<'_>, id: &str, fields: &[(String, Value)], due: bool) -> Result<(), AcceptError> {
+    let sql = "SELECT n, body FROM amend WHERE id = ?1 AND anchor IS NULL ORDER BY n DESC LIMIT 1";
+    let waiting: Option<(i64, String)> = tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let body = merged(waiting.as_ref().map_or("{}", |(_, body)| body), fields)?;
+    if let Some((n, _)) = waiting {
+        // A new number, so that whoever is about to write the old values notices.
+        tx.execute("DELETE FROM amend WHERE n = ?1", (n,))?;
+    }
+    tx.execute("INSERT INTO amend(id, body, due) VALUES (?1, ?2, ?3)", params![id, body, due])?;
+    Ok(())
+}
+
+/// The batch is applied: its rows are remembered, and their amendments may follow them.
+pub(super) fn are_delivered(tx: &Transaction<'_>, batch: MarkerId, unix_s: i64) -> Result<(), rusqlite::Error> {
+    let batch = batch.as_u32();
+    tx.execute(
+        "INSERT INTO delivered(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, spreadsheet, at)
+         SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms,
+                (SELECT spreadsheet FROM batch WHERE batch.id = ?1), ?2
+         FROM row WHERE batch = ?1 ORDER BY n",
+        (batch, unix_s),
+    )?;
+    let of_it = "id IN (SELECT id FROM row WHERE batch = ?1)";
+    tx.execute(&format!("UPDATE amend SET due = 1 WHERE due = 0 AND {of_it}"), (batch,))?;
+    forget_delivered(tx)
+}
+
+/// The oldest rows are forgotten, except those that are about to be amended.
+fn forget_delivered(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    let (first, last): (i64, i64) =
+        tx.query_row("SELECT coalesce(min(n), 0), coalesce(max(n), 0) FROM delivered", (), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    // A tenth at a time, so that this is rare.
+    if last - first > DELIVERED_ROWS + DELIVERED_ROWS / 10 {
+        let sql = "DELETE FROM delivered WHERE n <= ?1 AND id NOT IN (SELECT id FROM amend)";
+        tx.execute(sql, (last - DELIVERED_ROWS,))?;
+        tx.execute("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
+    }
+    Ok(())
+}
+
+/// Rows that wait are worth more than the memory of those that are in the sheet. Whether they fit now.
+pub(super) fn make_room(tx: &Transaction<'_>, max_bytes: u64) -> Result<bool, rusqlite::Error> {
+    if tx.execute("DELETE FROM delivered WHERE id NOT IN (SELECT id FROM amend)", ())? > 0 {
+        tx.execute("UPDATE device SET forgot = 1", ())?;
+    }
+    Ok(used_bytes(tx)? <= max_bytes)
+}
+
+/// The batch will never be applied: what waited for it is merged into its rows. They are other rows now: what was said
+/// against them counts no more.
+pub(super) fn follow_back(tx: &Transaction<'_>, batch: MarkerId) -> Result<Vec<i64>, DiskError> {
+    let mut changed = Vec::new();
+    let mut statement = tx.prepare_cached(
+        "SELECT amend.n, amend.body, row.n, row.body FROM amend JOIN row ON row.id = amend.id
+         WHERE amend.due = 0 AND row.batch = ?1 ORDER BY amend.n",
+    )?;
+    let found = statement.query_map((batch.as_u32(),), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, String>(3)?))
+    })?;
+    for amend in found.collect::<Result<Vec<_>, _>>()? {
+        let (amend, new, row, old) = amend;
+        let mut record = record_of(&old)?;
+        record.amend(&record_of(&new)?.fields);
+        let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
+        tx.execute("UPDATE row SET body = ?2 WHERE n = ?1", (row, body))?;
+        tx.execute("DELETE FROM amend WHERE n = ?1", (amend,))?;
+        changed.push(row);
+    }
+    Ok(changed)
+}
+
+/// Amendments of rows that a person dropped.
+pub(super) fn forget_orphans(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    let gone = "NOT EXISTS (SELECT 1 FROM row WHERE row.id = amend.id)";
+    tx.execute(&format!("DELETE FROM amend WHERE due = 0 AND {gone}"), ())?;
+    Ok(())
+}
+
+/// From here on these values, and no later ones, may be written.
+pub(super) fn anchored(tx: &Transaction<'_>, amend: i64, anchor: &Anchor) -> Result<(), batches::CommitError> {
+    let sql = "UPDATE amend SET anchor = ?2, seq = ?3, target = ?4 WHERE n = ?1 AND anchor IS NULL";
+    let changed = tx.execute(sql, params![amend, anchor.id.as_u32(), anchor.seq, anchor.spreadsheet])?;
+    if changed == 1 { Ok(()) } else { Err(batches::CommitError::Stale) }
+}
+
+/// Its anchor can do nothing any more; it is a marker to be pruned now.
+pub(super) fn closed(
+    tx: &Transaction<'_>,
+    amend: i64,
+    anchor: &Marker,
+    is_written: bool,
+) -> Result<(), batches::CommitError> {
+    let (id, body, target): (String, String, String) = tx.query_row(
+        "SELECT id, body, target FROM amend WHERE n = ?1 AND anchor = ?2",
+        (amend, anchor.id.as_u32()),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    batches::insert_marker(tx, &target, anchor)?;
+    if !is_written {
+        tx.execute("UPDATE amend SET anchor = NULL, seq = NULL, target = NULL WHERE n = ?1", (amend,))?;
+        return Ok(());
+    }
+    let sql = "SELECT n, body FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1";
+    let known: Option<(i64, String)> = tx.query_row(sql, (&id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((n, old)) = known {
+        let mut record = record_of(&old)?;
+        record.amend(&record_of(&body)?.fields);
+        let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
+        tx.execute("UPDATE delivered SET body = ?2 WHERE n = ?1", (n, body))?;
+    }
+    tx.execute("DELETE FROM amend WHERE n = ?1", (amend,))?;
+    Ok(())
+}
+
+/// The row is not in the sheet any more: it goes back to the queue, whole, with its new values.
+pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::CommitError> {
+    let (id, body): (String, String) =
+        match tx.query_row("SELECT id, body FROM amend WHERE n = ?1", (amend,), |row| Ok((row.get(0)?, row.get(1)?))) {
+            Err(rusqlite::Error::QueryReturnedNoRows) => return Err(batches::CommitError::Stale),
+            other => other?,
+        };
+    let sql = "SELECT body FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1";
+    let Some(old) = tx.query_row(sql, (&id,), |row| row.get::<_, String>(0)).optional()? else {
+        return Err(batches::CommitError::Stale);
+    };
+    let mut record = record_of(&old)?;
+    record.amend(&record_of(&body)?.fields);
+    let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
+    tx.execute(
+        "INSERT INTO row(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms)
+         SELECT id, tab, ?2, wall_ms, trusted, mono_ms, boot, at_ms FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1",
+        (&id, body),
+    )?;
+    tx.execute("DELETE FROM delivered WHERE id = ?1", (&id,))?;
+    tx.execute("DELETE FROM amend WHERE n = ?1", (amend,))?;
+    Ok(())
+}
+
+pub(super) fn is_stuck(tx: &Transaction<'_>, amend: i64, reason: &str) -> Result<(), rusqlite::Error> {
+    tx.execute("UPDATE amend SET reason = ?2 WHERE n = ?1 AND anchor IS NULL", (amend, reason))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sheet_courier::{Batch, Digest, Fate, Phase, SheetRef, Tally, Transition, Verdict};
+
+    use super::super::{Filter, Happened, NewRow, Options, RowState};
+    use super::*;
+    use crate::clock::{Mono, Wall};
+
+    fn outbox() -> Outbox {
+        Outbox::open_in_memory(Options { max_bytes: 1 << 30 }).unwrap()
+    }
+
+    fn record(outbox: &Outbox, id: Option<&str>) -> String {
+        let happened = Happened {
+            wall: Wall { unix_ms: 0, trusted: true },
+            mono: Mono::new(Duration::ZERO),
+            boot: "b".into(),
+            at_unix_ms: None,
+        };
+        let record = Record { fields: fields(&[("a", 1.0), ("b", 2.0)]) };
+        let row = NewRow { table: "t".into(), id: id.map(Into::into), record, happened };
+        outbox.accept(&[row]).unwrap().remove(0).id
+    }
+
+    fn fields(pairs: &[(&str, f64)]) -> Vec<(String, Value)> {
+        pairs.iter().map(|(name, number)| ((*name).into(), Value::Number(*number))).collect()
+    }
+
+    fn commit(outbox: &Outbox, change: &Transition) -> Result<(), batches::CommitError> {
+        outbox.commit(change, "b", 0)
+    }
+
+    /// Everything that is queued goes into a batch.
+    fn freeze(outbox: &Outbox) -> Result<MarkerId, batches::CommitError> {
+        let rows = outbox.queued(100, 1 << 20).unwrap();
+        let durable = outbox.durable("b", Duration::ZERO).unwrap();
+        freeze_these(outbox, durable.device.next_seq, rows.into_iter().map(|row| (row.handle, row.id)).collect())
+    }
+
+    fn freeze_these(outbox: &Outbox, seq: u64, rows: Vec<(i64, String)>) -> Result<MarkerId, batches::CommitError> {
+        let id = MarkerId::of(0, seq);
+        let batch = Batch {
+            id,
+            seq,
+            spreadsheet: "s".into(),
+            body: std::sync::Arc::from(*b"{}"),
+            digest: Digest::from_u64(0),
+            phase: Phase::Send,
+            tabs: Vec::new(),
+            rows: rows.len() as u32,
+            refusals: 0,
+        };
+        commit(outbox, &Transition::Frozen { batch, rows, tally: Tally::default() }).map(|()| id)
+    }
+
+    fn with_sheet() -> Outbox {
+        let outbox = outbox();
+        let sheet = SheetRef { id: "s".into(), url: String::new(), title: String::new() };
+        commit(&outbox, &Transition::SheetCreated(sheet)).unwrap();
+        outbox
+    }
+
+    fn marker(outbox: &Outbox, id: MarkerId, fate: Fate) -> Marker {
+        let seq = outbox.durable("b", Duration::ZERO).unwrap().device.next_seq - 1;
+        let value = fate.value(Digest::from_u64(0));
+        Marker { id, seq, key: "k".into(), value, applied: fate == Fate::Applied, doubt: false, ended_at: None }
+    }
+
+    fn applied(outbox: &Outbox, batch: MarkerId) {
+        let marker = marker(outbox, batch, Fate::Applied);
+        commit(outbox, &Transition::Applied { marker, tally: Tally::default() }).unwrap();
+    }
+
+    fn voided(outbox: &Outbox, batch: MarkerId, verdict: Verdict) {
+        let marker = marker(outbox, batch, Fate::Void);
+        let change = Transition::Voided { marker, verdict, tally: Tally::default(), hold: None, wish: None };
+        commit(outbox, &change).unwrap();
+    }
+
+    fn only(outbox: &Outbox) -> super::super::Listed {
+        let mut rows = outbox.list(&Filter::default()).unwrap();
+        assert_eq!(rows.len(), 1);
+        rows.remove(0)
+    }
+
+    #[test]
+    fn a_queued_row_is_changed_where_it_is() {
+        let outbox = outbox();
+        let id = record(&outbox, None);
+        assert_eq!(outbox.amend(&id, &fields(&[("b", 3.0), ("c", 4.0)])).unwrap(), Amended::Merged);
+        assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 3.0), ("c", 4.0)]));
+        assert!(outbox.amends().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_batch_that_was_planned_before_an_amendment_is_planned_anew() {
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        let rows: Vec<_> = outbox.queued(100, 1 << 20).unwrap().into_iter().map(|row| (row.handle, row.id)).collect();
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        assert!(matches!(freeze_these(&outbox, 1, rows), Err(batches::CommitError::Stale)));
+        freeze(&outbox).unwrap();
+    }
+
+    #[test]
+    fn an_amendment_of_a_row_in_a_batch_follows_the_row_wherever_it_goes() {
+        let new = fields(&[("b", 3.0)]);
+        for verdict in [Verdict::Return, Verdict::Halve(1), Verdict::Aside("no".into())] {
+            let outbox = with_sheet();
+            let id = record(&outbox, None);
+            let batch = freeze(&outbox).unwrap();
+            assert_eq!(outbox.amend(&id, &new).unwrap(), Amended::Kept);
+            assert!(outbox.due_amend().unwrap().is_none(), "its batch may be anything yet");
+            voided(&outbox, batch, verdict);
+            assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 3.0)]));
+            assert_eq!(only(&outbox).state, RowState::Queued, "it is another row now");
+            assert!(outbox.amends().unwrap().is_empty());
+        }
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        let batch = freeze(&outbox).unwrap();
+        outbox.amend(&id, &fields(&[("b", 9.0), ("c", 1.0)])).unwrap();
+        outbox.amend(&id, &new).unwrap();
+        applied(&outbox, batch);
+        let due = outbox.due_amend().unwrap().unwrap();
+        assert_eq!((due.id, due.record.fields), (id, fields(&[("b", 3.0), ("c", 1.0)])));
+        assert_eq!(due.remembered.as_deref(), Some("s"));
+        assert_eq!(outbox.counts().unwrap().waiting, 1);
+    }
+
+    #[test]
+    fn while_one_is_written_the_next_waits_behind_it() {
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        applied(&outbox, freeze(&outbox).unwrap());
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        let first = outbox.due_amend().unwrap().unwrap();
+        let anchor = |seq| Anchor { id: MarkerId::of(0, seq), seq, spreadsheet: "s".into() };
+        // Changed since it was read: what is about to be written is not what was asked for.
+        outbox.amend(&id, &fields(&[("b", 4.0)])).unwrap();
+        let stale = commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor(2) });
+        assert!(matches!(stale, Err(batches::CommitError::Stale)));
+        let first = outbox.due_amend().unwrap().unwrap();
+        commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor(2) }).unwrap();
+        outbox.amend(&id, &fields(&[("b", 5.0)])).unwrap();
+        let still = outbox.due_amend().unwrap().unwrap();
+        assert_eq!((still.handle, still.record.fields), (first.handle, fields(&[("b", 4.0)])));
+        let closed = Marker { value: "closed".into(), ..marker(&outbox, MarkerId::of(0, 2), Fate::Void) };
+        let change = Transition::AnchorClosed { amend: first.handle, marker: closed, is_written: true };
+        commit(&outbox, &change).unwrap();
+        let next = outbox.due_amend().unwrap().unwrap();
+        assert_eq!((next.anchor, next.record.fields), (None, fields(&[("b", 5.0)])));
+        // The row is gone from the sheet: it comes back with everything that was ever said.
+        commit(&outbox, &Transition::Returns { amend: next.handle }).unwrap();
+        assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 5.0)]));
+        assert_eq!(only(&outbox).id, id);
+        assert!(outbox.due_amend().unwrap().is_none());
+    }
+
+    #[test]
+    fn an_id_that_was_never_recorded_is_refused_and_a_forgotten_one_is_looked_for() {
+        let outbox = with_sheet();
+        let known = record(&outbox, Some("mine"));
+        applied(&outbox, freeze(&outbox).unwrap());
+        let tag = known.split_once('-').unwrap().0;
+        let random = "a".repeat(20);
+        let new = fields(&[("b", 3.0)]);
+        for unknown in ["nope", "", &random, &format!("{tag}-other"), "toolongtag-x", "abc1ef-x"] {
+            assert_eq!(outbox.amend(unknown, &new).unwrap(), Amended::Unknown, "{unknown}");
+        }
+        assert_eq!(outbox.amend(&known, &new).unwrap(), Amended::Kept);
+        assert_eq!(outbox.amend("abcdef-x", &new).unwrap(), Amended::Kept, "a sibling's");
+        outbox.connection().execute("UPDATE device SET forgot = 1", ()).unwrap();
+        for maybe in [random.as_str(), &format!("{tag}-other")] {
+            assert_eq!(outbox.amend(maybe, &new).unwrap(), Amended::Kept, "{maybe}");
+        }
+        assert_eq!(outbox.amend("nope", &new).unwrap(), Amended::Unknown);
+    }
+
+    #[test]
+    fn a_person_can_drop_an_amendment_and_retry_one_that_is_stuck() {
+        use super::super::Which;
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        applied(&outbox, freeze(&outbox).unwrap());
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        let due = outbox.due_amend().unwrap().unwrap();
+        commit(&outbox, &Transition::Stuck { amend: due.handle, reason: "no such row".into() }).unwrap();
+        assert!(outbox.due_amend().unwrap().is_none());
+        assert_eq!(outbox.counts().unwrap().set_aside, 1);
+        let ids = [id];
+        assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
+        assert!(outbox.due_amend().unwrap().is_some());
+        assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
+        assert!(outbox.amends().unwrap().is_empty());
+        // With its row, while that is in a batch.
+        let id = record(&outbox, None);
+        let batch = freeze(&outbox).unwrap();
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        assert_eq!(outbox.drop_rows(Which::Ids(std::slice::from_ref(&id))).unwrap().in_flight, 1);
+        voided(&outbox, batch, Verdict::Return);
+        assert!(outbox.amends().unwrap().is_empty() && outbox.counts().unwrap().waiting == 0);
+    }
+}
