@@ -198,6 +198,9 @@ pub(crate) enum QueueCommand {
         /// Only what was set aside
         #[arg(long)]
         set_aside: bool,
+        /// Delivered records too, as far as they are remembered (`[outbox] keep_delivered`)
+        #[arg(long, conflicts_with = "set_aside")]
+        delivered: bool,
     },
     /// All about single records
     Show {
@@ -217,6 +220,9 @@ pub(crate) enum QueueCommand {
         /// Only what was set aside
         #[arg(long)]
         set_aside: bool,
+        /// Delivered records too, as far as they are remembered (`[outbox] keep_delivered`)
+        #[arg(long, conflicts_with = "set_aside")]
+        delivered: bool,
     },
 }
 

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::{env, fmt, fs, io};
 
 use device_grant::{ClientSecret, PresetError};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::seal::StoreKey;
@@ -119,12 +120,27 @@ impl Default for Panel {
 pub struct Outbox {
     /// Records are refused (and said to be) when the waiting ones take this much.
     pub max_bytes: u64,
+    /// How long delivered rows are remembered at least, such as `30d`.
+    #[serde(deserialize_with = "some_time")]
+    pub keep_delivered: Option<Duration>,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { max_bytes: 1 << 30 }
+        Self { max_bytes: 1 << 30, keep_delivered: None }
     }
+}
+
+/// `30d`, `12h`, `90m`: days, and what durations are written in elsewhere.
+fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok());
+    let time = match days {
+        Some(days) => Some(Duration::from_secs(u64::from(days) * 24 * 3600)),
+        None => text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()),
+    };
+    time.map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("\"{text}\" is not a time such as \"30d\" or \"12h\"")))
 }
 
 /// What the command line says about where things are.

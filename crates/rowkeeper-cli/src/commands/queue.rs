@@ -20,20 +20,22 @@ pub(crate) fn run(context: &Context, queue: &Queue) -> Result<Exit, Failure> {
     let outbox = Device::peek_outbox(&config).map_err(open_failure)?;
     let outbox = outbox.as_ref();
     match &queue.command {
-        QueueCommand::List { set_aside } => {
+        QueueCommand::List { set_aside, delivered } => {
             let mut amends = amends(outbox)?;
             amends.retain(|amend| !set_aside || amend.reason.is_some());
-            list(context, &rows(outbox, &filter(*set_aside))?, &amends)
+            list(context, &rows(outbox, &filter(*set_aside, *delivered))?, &amends)
         }
         QueueCommand::Show { ids } => show(context, outbox, ids),
         QueueCommand::Retry(picked) => retry(context, &config, outbox, picked),
         QueueCommand::Drop(picked) => drop_rows(context, &config, outbox, picked),
-        QueueCommand::Export { format, set_aside } => export(outbox, *format, &filter(*set_aside)),
+        QueueCommand::Export { format, set_aside, delivered } => {
+            export(outbox, *format, &filter(*set_aside, *delivered))
+        }
     }
 }
 
-fn filter(set_aside: bool) -> Filter {
-    Filter { state: set_aside.then_some(RowState::Aside), ..Filter::default() }
+fn filter(set_aside: bool, delivered: bool) -> Filter {
+    Filter { state: set_aside.then_some(RowState::Aside), delivered, ..Filter::default() }
 }
 
 fn rows(outbox: Option<&Outbox>, filter: &Filter) -> Result<Vec<Listed>, Failure> {
@@ -58,7 +60,7 @@ fn list(context: &Context, rows: &[Listed], amends: &[ListedAmend]) -> Result<Ex
 }
 
 fn show(context: &Context, outbox: Option<&Outbox>, ids: &[String]) -> Result<Exit, Failure> {
-    let found = rows(outbox, &Filter { ids: ids.to_vec(), ..Filter::default() })?;
+    let found = rows(outbox, &Filter { ids: ids.to_vec(), delivered: true, ..Filter::default() })?;
     let mut amends = amends(outbox)?;
     amends.retain(|amend| ids.contains(&amend.id));
     if context.global.json {
@@ -221,5 +223,6 @@ fn state(row: &Listed) -> &'static str {
         RowState::InBatch if row.unwanted => "sending, then dropped",
         RowState::InBatch => "sending",
         RowState::Aside => "set aside",
+        RowState::Delivered => "delivered",
     }
 }

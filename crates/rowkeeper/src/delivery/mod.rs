@@ -19,7 +19,7 @@ pub use lock::DeliveryLock;
 
 use crate::clock::{Clock, Mono, Stop, Woke};
 use crate::http::{Lost, Request, Response, Timeouts};
-use crate::outbox::{CommitError, DiskError, Outbox, Status};
+use crate::outbox::{CommitError, DiskError, Happened, Outbox, Status};
 
 /// Google works up to 180 s on a request (docs/google.md): who gives up on a write before that doubts for nothing.
 const WRITE_TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(20), total: Duration::from_secs(200) };
@@ -192,6 +192,7 @@ impl Delivery {
             match courier.next(now.since_boot()) {
                 // Reading the queue is no deed: nothing depends on it but the next transaction, which checks it.
                 Step::Gather { max_rows, max_bytes } => {
+                    self.outbox.correct_times(&Happened::now(clock))?;
                     let queued = self.outbox.queued(max_rows, max_bytes)?;
                     let now = rows::Now { mono: now, wall: clock.wall(), boot: &boot, zone: &self.settings.zone };
                     let device = &self.settings.device;

@@ -204,5 +204,8 @@ fn look_at_outbox(config: &Config) -> Result<Outbox, outbox::OpenError> {
 fn open_outbox(config: &Config) -> Result<Outbox, OpenError> {
     let path = config.state_dir.join(OUTBOX);
     let options = outbox::Options { max_bytes: config.outbox.max_bytes };
-    Outbox::open(&path, options).map_err(|error| OpenError::Outbox(path, error))
+    match Outbox::open(&path, options) {
+        Ok(outbox) => Ok(outbox.keeping_delivered(config.outbox.keep_delivered)),
+        Err(error) => Err(OpenError::Outbox(path, error)),
+    }
 }

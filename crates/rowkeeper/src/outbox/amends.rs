@@ -3,6 +3,8 @@
 //! A queued row is changed where it is. One that is in a batch, or in the sheet, keeps its new values here until they are
 //! seen in the sheet; then they belong to the memory of delivered rows, for as long as that lasts.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use sheet_courier::{Anchor, Marker, MarkerId, caller_id_hash};
@@ -96,7 +98,7 @@ impl Outbox {
             }
             _ => return Ok(Amended::Unknown),
         };
-        if used_bytes(&tx)? > self.options.max_bytes && !make_room(&tx, self.options.max_bytes)? {
+        if !make_room(&tx, self.options.max_bytes)? {
             return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
         }
         tx.commit()?;
@@ -207,7 +209,12 @@ fn keep(tx: &Transaction<'_>, id: &str, fields: &[(String, Value)], due: bool) -
 }
 
 /// The batch is applied: its rows are remembered, and their amendments may follow them.
-pub(super) fn are_delivered(tx: &Transaction<'_>, batch: MarkerId, unix_s: i64) -> Result<(), rusqlite::Error> {
+pub(super) fn are_delivered(
+    tx: &Transaction<'_>,
+    batch: MarkerId,
+    unix_s: i64,
+    keep: Option<Duration>,
+) -> Result<(), rusqlite::Error> {
     let batch = batch.as_u32();
     tx.execute(
         "INSERT INTO delivered(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, spreadsheet, at)
@@ -218,30 +225,42 @@ pub(super) fn are_delivered(tx: &Transaction<'_>, batch: MarkerId, unix_s: i64) 
     )?;
     let of_it = "id IN (SELECT id FROM row WHERE batch = ?1)";
     tx.execute(&format!("UPDATE amend SET due = 1 WHERE due = 0 AND {of_it}"), (batch,))?;
-    forget_delivered(tx)
+    forget_delivered(tx, keep.map(|keep| unix_s.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))))
 }
 
-/// The oldest rows are forgotten, except those that are about to be amended.
-fn forget_delivered(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
-    let (first, last): (i64, i64) =
-        tx.query_row("SELECT coalesce(min(n), 0), coalesce(max(n), 0) FROM delivered", (), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+/// The oldest rows are forgotten, except those that are about to be amended, and those delivered since a moment.
+fn forget_delivered(tx: &Transaction<'_>, since: Option<i64>) -> Result<(), rusqlite::Error> {
+    let last: i64 = tx.query_row("SELECT coalesce(max(n), 0) FROM delivered", (), |row| row.get(0))?;
+    let young = match since {
+        // In the order of delivery, so that this looks at those that go and one more.
+        Some(since) => tx
+            .prepare_cached("SELECT n FROM delivered WHERE at >= ?1 ORDER BY n LIMIT 1")?
+            .query_row((since,), |row| row.get(0))
+            .optional()?
+            .unwrap_or(i64::MAX),
+        None => i64::MAX,
+    };
+    let until = young.min(last - DELIVERED_ROWS);
     // A tenth at a time, so that this is rare.
-    if last - first > DELIVERED_ROWS + DELIVERED_ROWS / 10 {
-        let sql = "DELETE FROM delivered WHERE n <= ?1 AND id NOT IN (SELECT id FROM amend)";
-        tx.execute(sql, (last - DELIVERED_ROWS,))?;
+    let due = "SELECT count(*) > ?2 FROM (SELECT 1 FROM delivered WHERE n < ?1 LIMIT ?2 + 1)";
+    if tx.prepare_cached(due)?.query_row((until, DELIVERED_ROWS / 10), |row| row.get(0))? {
+        tx.execute("DELETE FROM delivered WHERE n < ?1 AND id NOT IN (SELECT id FROM amend)", (until,))?;
         tx.execute("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
     }
     Ok(())
 }
 
-/// Rows that wait are worth more than the memory of those that are in the sheet. Whether they fit now.
+/// Whether what is in the file now, in this transaction, is within the limit. Rows that wait are worth more than the
+/// memory of those that are in the sheet: that goes first, the oldest of it.
 pub(super) fn make_room(tx: &Transaction<'_>, max_bytes: u64) -> Result<bool, rusqlite::Error> {
-    if tx.execute("DELETE FROM delivered WHERE id NOT IN (SELECT id FROM amend)", ())? > 0 {
-        tx.execute("UPDATE device SET forgot = 1", ())?;
+    let oldest = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
+    while used_bytes(tx)? > max_bytes {
+        if tx.execute(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
+            return Ok(false);
+        }
+        tx.execute("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
     }
-    Ok(used_bytes(tx)? <= max_bytes)
+    Ok(true)
 }
 
 /// The batch will never be applied: what waited for it is merged into its rows. They are other rows now: what was said
@@ -341,8 +360,6 @@ pub(super) fn is_stuck(tx: &Transaction<'_>, amend: i64, reason: &str) -> Result
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sheet_courier::{Batch, Digest, Fate, Phase, SheetRef, Tally, Transition, Verdict};
 
     use super::super::{Filter, Happened, NewRow, Options, RowState};

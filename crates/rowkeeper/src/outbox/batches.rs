@@ -131,7 +131,7 @@ impl Outbox {
     pub fn commit(&self, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
         let mut connection = self.writable()?;
         let read_at = self.read_at.load(Ordering::Relaxed);
-        let done = commit_in(&mut connection, change, boot, unix_s, read_at);
+        let done = commit_in(&mut connection, change, boot, unix_s, read_at, self.keep_delivered);
         if let Err(CommitError::Disk(error)) = &done {
             self.note_failure(error);
         }
@@ -245,6 +245,7 @@ fn commit_in(
     boot: &str,
     unix_s: i64,
     read_at: i64,
+    keep: Option<Duration>,
 ) -> Result<(), CommitError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match change {
@@ -272,7 +273,7 @@ fn commit_in(
             tx.execute(sql, params![id.as_u32(), cause_text(*cause), reason])?;
         }
         Transition::Applied { marker, tally } => {
-            are_done(&tx, marker, unix_s)?;
+            are_done(&tx, marker, unix_s, keep)?;
             tx.execute("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
             close_batch(&tx, marker)?;
             put_tally(&tx, tally, boot)?;
@@ -341,7 +342,7 @@ fn commit_in(
                 return Err(CommitError::Stale);
             }
             if marker.applied {
-                are_done(&tx, marker, unix_s)?;
+                are_done(&tx, marker, unix_s, keep)?;
             } else {
                 self::give_back(&tx, marker.id, &Verdict::Return)?;
             }
@@ -359,13 +360,13 @@ fn commit_in(
 }
 
 /// The rows of an applied batch are in the sheet.
-fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64) -> Result<(), rusqlite::Error> {
+fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Duration>) -> Result<(), rusqlite::Error> {
     let batch = marker.id.as_u32();
     tx.execute(
         "INSERT OR IGNORE INTO seen(hash, at) SELECT caller, ?2 FROM row WHERE batch = ?1 AND caller NOT NULL",
         (batch, unix_s),
     )?;
-    amends::are_delivered(tx, marker.id, unix_s)?;
+    amends::are_delivered(tx, marker.id, unix_s, keep)?;
     // Rarely: it counts up to a million.
     if marker.seq.is_multiple_of(64) {
         forget_seen(tx, unix_s)?;

@@ -71,6 +71,8 @@ pub enum Kept {
 pub struct Outbox {
     connection: Mutex<Connection>,
     options: Options,
+    /// How long delivered rows are remembered at least.
+    keep_delivered: Option<Duration>,
     /// A sync failed: what the file holds is not known until it is opened again.
     failed: AtomicBool,
     /// How often queued rows had been changed when they were read for a batch.
@@ -120,14 +122,10 @@ impl Outbox {
         let connection = Connection::open_with_flags(uri, flags)?;
         match schema::version(&connection)? {
             schema::VERSION => {}
+            found @ ..schema::VERSION => return Err(OpenError::Older { found }),
             found => return Err(OpenError::Newer { found, known: schema::VERSION }),
         }
-        Ok(Self {
-            connection: Mutex::new(connection),
-            options,
-            failed: AtomicBool::new(false),
-            read_at: AtomicI64::new(0),
-        })
+        Ok(Self::of(connection, options))
     }
 
     /// An outbox that ends with the process: for tests and simulations.
@@ -136,6 +134,17 @@ impl Outbox {
     /// Out of memory, or no randomness from the OS.
     pub fn open_in_memory(options: Options) -> Result<Self, OpenError> {
         Self::prepare(Connection::open_in_memory()?, options)
+    }
+
+    fn of(connection: Connection, options: Options) -> Self {
+        let (failed, read_at) = (AtomicBool::new(false), AtomicI64::new(0));
+        Self { connection: Mutex::new(connection), options, keep_delivered: None, failed, read_at }
+    }
+
+    /// Remembers delivered rows for so long at least, for exports. They make room when the outbox is full.
+    #[must_use]
+    pub fn keeping_delivered(self, keep_delivered: Option<Duration>) -> Self {
+        Self { keep_delivered, ..self }
     }
 
     fn prepare(mut connection: Connection, options: Options) -> Result<Self, OpenError> {
@@ -157,12 +166,7 @@ impl Outbox {
         let [a, b, c, d, base @ ..] = random;
         let identity = NewIdentity { tag: Tag::from_random([a, b, c, d]), base: u32::from_be_bytes(base) };
         schema::migrate(&mut connection, &identity)?;
-        Ok(Self {
-            connection: Mutex::new(connection),
-            options,
-            failed: AtomicBool::new(false),
-            read_at: AtomicI64::new(0),
-        })
+        Ok(Self::of(connection, options))
     }
 
     /// Keeps `rows`, all or none, in one transaction: many rows cost one sync.
@@ -183,21 +187,37 @@ impl Outbox {
 
     fn accept_in(&self, connection: &mut Connection, rows: &[NewRow]) -> Result<Vec<Accepted>, AcceptError> {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let used = used_bytes(&tx)?;
         let tag: String = tx.query_row("SELECT tag FROM device", (), |row| row.get(0))?;
         let mut accepted = Vec::with_capacity(rows.len());
-        let mut added: u64 = 0;
         for row in rows {
-            let (one, bytes) = accept_one(&tx, &tag, row)?;
-            accepted.push(one);
-            added += bytes;
+            accepted.push(accept_one(&tx, &tag, row)?);
         }
-        let max = self.options.max_bytes;
-        if added > 0 && used + added > max && !amends::make_room(&tx, max)? {
+        let kept = accepted.iter().any(|one| one.kept == Kept::Kept);
+        if kept && !amends::make_room(&tx, self.options.max_bytes)? {
             return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
+        }
+        if let Some(row) = rows.iter().rfind(|row| row.happened.wall.trusted) {
+            correct_times(&tx, &row.happened)?;
         }
         tx.commit()?;
         Ok(accepted)
+    }
+
+    /// The clock has come right: rows that this boot recorded before that get the time it would have shown then.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn correct_times(&self, now: &Happened) -> Result<(), DiskError> {
+        if !now.wall.trusted {
+            return Ok(());
+        }
+        let connection = self.writable()?;
+        // Most of the time there are none, and no lock is taken.
+        let any = "SELECT EXISTS (SELECT 1 FROM row WHERE trusted = 0 AND boot = ?1)";
+        if connection.prepare_cached(any)?.query_row((&now.boot,), |row| row.get(0))? {
+            correct_times(&connection, now)?;
+        }
+        Ok(())
     }
 
     /// What SQLite finds wrong with the file; empty if nothing.
@@ -262,7 +282,7 @@ impl Outbox {
     }
 }
 
-fn accept_one(tx: &Transaction<'_>, tag: &str, row: &NewRow) -> Result<(Accepted, u64), AcceptError> {
+fn accept_one(tx: &Transaction<'_>, tag: &str, row: &NewRow) -> Result<Accepted, AcceptError> {
     let (id, caller) = match &row.id {
         Some(id) => (format!("{tag}-{id}"), Some(caller_id_hash(id))),
         None => {
@@ -277,7 +297,7 @@ fn accept_one(tx: &Transaction<'_>, tag: &str, row: &NewRow) -> Result<(Accepted
             .query_row((hash.as_slice(),), |_| Ok(()))
             .optional()?;
         if known.is_some() {
-            return Ok((Accepted { id, kept: Kept::Known }, 0));
+            return Ok(Accepted { id, kept: Kept::Known });
         }
     }
     let body = serde_json::to_string(&row.record).map_err(|_| AcceptError::NotJson)?;
@@ -297,9 +317,15 @@ fn accept_one(tx: &Transaction<'_>, tag: &str, row: &NewRow) -> Result<(Accepted
         happened.boot,
         happened.at_unix_ms,
     ])?;
-    // What a row costs beside its text: id, times, table, SQLite's own bookkeeping.
-    let bytes = body.len() + row.table.len() + id.len() + 100;
-    Ok((Accepted { id, kept: Kept::Kept }, bytes as u64))
+    Ok(Accepted { id, kept: Kept::Kept })
+}
+
+/// By the steady clock, which counts suspend: `mono_ms` says how long before `now` a row of this boot was recorded.
+fn correct_times(connection: &Connection, now: &Happened) -> Result<(), rusqlite::Error> {
+    let zero_ms = now.wall.unix_ms.saturating_sub(now.mono.since_boot().as_millis() as i64);
+    let sql = "UPDATE row SET wall_ms = ?1 + mono_ms, trusted = 1 WHERE trusted = 0 AND boot = ?2";
+    connection.prepare_cached(sql)?.execute((zero_ms, &now.boot))?;
+    Ok(())
 }
 
 /// Pages in use, in bytes: what was freed by delivered rows is used again before the file grows.
@@ -355,6 +381,11 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
+    /// Written by an older program, where nothing can be written.
+    Older {
+        /// Its version.
+        found: i64,
+    },
     /// Not an SQLite file, or a damaged one.
     Damaged(rusqlite::Error),
     /// SQLite could not open or read it: permissions, a full or failing disk.
@@ -404,7 +435,7 @@ impl OpenError {
                         | ErrorCode::DatabaseLocked
                 )
             ),
-            Self::Newer { .. } | Self::Damaged(_) | Self::NoRandomness => false,
+            Self::Newer { .. } | Self::Older { .. } | Self::Damaged(_) | Self::NoRandomness => false,
         }
     }
 }
@@ -443,6 +474,9 @@ impl fmt::Display for OpenError {
             Self::Newer { found, known } => {
                 write!(f, "the outbox has version {found}, this program knows {known}; use the newer program")
             }
+            Self::Older { found } => {
+                write!(f, "the outbox has the older version {found}; it is brought up to date once it can be written")
+            }
             Self::Damaged(_) => f.write_str("the outbox is damaged; nothing was changed, keep the file"),
             Self::Sqlite(_) => f.write_str("cannot open the outbox"),
             Self::NoRandomness => f.write_str("the system gives no random numbers"),
@@ -455,7 +489,7 @@ impl std::error::Error for OpenError {
         match self {
             Self::File { source, .. } => Some(source),
             Self::Damaged(error) | Self::Sqlite(error) => Some(error),
-            Self::Newer { .. } | Self::NoRandomness => None,
+            Self::Newer { .. } | Self::Older { .. } | Self::NoRandomness => None,
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum RowState {
     InBatch,
     /// Kept, not sent until a person says so.
     Aside,
+    /// In the sheet; this is a copy.
+    Delivered,
 }
 
 /// Which rows.
@@ -42,6 +44,8 @@ pub struct Filter {
     pub ids: Vec<String>,
     /// At most so many; none for all.
     pub limit: Option<u32>,
+    /// The copies of delivered rows too, in front.
+    pub delivered: bool,
 }
 
 /// A row of the queue, oldest first.
@@ -104,6 +108,7 @@ impl RowState {
             Self::Queued => 0,
             Self::InBatch => 1,
             Self::Aside => 2,
+            Self::Delivered => 3,
         }
     }
 
@@ -111,6 +116,7 @@ impl RowState {
         match code {
             1 => Self::InBatch,
             2 => Self::Aside,
+            3 => Self::Delivered,
             _ => Self::Queued,
         }
     }
@@ -246,25 +252,34 @@ fn forget_empty(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
     forget_orphans(tx)
 }
 
-/// In the order in which they came.
+/// In the order in which they came; what was delivered came first.
 pub(super) fn each_in(
     connection: &Connection,
     filter: &Filter,
     on: &mut dyn FnMut(Listed) -> Result<(), rusqlite::Error>,
 ) -> Result<(), rusqlite::Error> {
     let ids: String = vec!["?"; filter.ids.len()].join(",");
-    let sql = format!(
-        "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted,
-         {IS_BOUND} FROM row
-         WHERE {} AND {} ORDER BY n LIMIT {}",
+    let wanted = format!(
+        "{} AND {}",
         filter.state.map_or("1".into(), |state| format!("state = {}", state.code())),
         if filter.ids.is_empty() { "1".into() } else { format!("id IN ({ids})") },
-        filter.limit.map_or(-1, i64::from),
     );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query(params_from_iter(&filter.ids))?;
-    while let Some(row) = rows.next()? {
-        on(listed(row)?)?;
+    let limit = filter.limit.map_or(-1, i64::from);
+    let mut sources = Vec::new();
+    if filter.delivered {
+        sources.push("SELECT *, 3 AS state, NULL AS reason, 0 AS unwanted, 0 AS bound FROM delivered".to_owned());
+    }
+    sources.push(format!("SELECT *, {IS_BOUND} AS bound FROM row"));
+    for source in sources {
+        let sql = format!(
+            "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted, bound
+             FROM ({source}) WHERE {wanted} ORDER BY n LIMIT {limit}"
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query(params_from_iter(&filter.ids))?;
+        while let Some(row) = rows.next()? {
+            on(listed(row)?)?;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{NewIdentity, OpenError};
 
 /// What `PRAGMA user_version` says of the files this program writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// From each version to the next, beginning with an empty file. A step that was released is never changed; files of
+/// every version are kept and opened by a test (`tests/fixtures`).
+const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED];
 
 /// Brings the file to [`VERSION`]. One transaction: a crash leaves the old version or the new one.
 pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Result<(), OpenError> {
@@ -14,26 +18,19 @@ pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Re
         return Ok(());
     }
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Under the lock: two processes may have found a new file at once.
-    match version(&tx)? {
-        0 => {
-            tx.execute_batch(CREATE)?;
-            tx.execute_batch(AMENDING)?;
-            tx.execute(
-                "INSERT INTO device(tag, base, next_seq) VALUES (?1, ?2, 1)",
-                (identity.tag.as_str(), identity.base),
-            )?;
-            tx.pragma_update(None, "user_version", VERSION)?;
-        }
-        1 => {
-            tx.execute_batch(AMENDING)?;
-            // What this version delivered, it did not remember.
-            tx.execute("UPDATE device SET forgot = EXISTS (SELECT 1 FROM sheet)", ())?;
-            tx.pragma_update(None, "user_version", VERSION)?;
-        }
-        VERSION => {}
-        newer => return Err(OpenError::Newer { found: newer, known: VERSION }),
+    // Under the lock: two processes may have found an old file at once.
+    let found = version(&tx)?;
+    let steps = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
+    for step in steps.ok_or(OpenError::Newer { found, known: VERSION })? {
+        tx.execute_batch(step)?;
     }
+    if found == 0 {
+        tx.execute(
+            "INSERT INTO device(tag, base, next_seq) VALUES (?1, ?2, 1)",
+            (identity.tag.as_str(), identity.base),
+        )?;
+    }
+    tx.pragma_update(None, "user_version", VERSION)?;
     Ok(tx.commit()?)
 }
 
@@ -41,7 +38,7 @@ pub(super) fn version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     connection.query_row("PRAGMA user_version", (), |row| row.get(0))
 }
 
-const CREATE: &str = "
+const FIRST: &str = "
 -- Who this state directory is. Copying it makes a twin.
 CREATE TABLE device (
     one      INTEGER PRIMARY KEY CHECK (one = 1) DEFAULT 1,
@@ -128,6 +125,8 @@ const AMENDING: &str = "
 ALTER TABLE device ADD COLUMN amended INTEGER NOT NULL DEFAULT 0;
 -- Whether a delivered row was ever forgotten: until then an id that is not here was never recorded here.
 ALTER TABLE device ADD COLUMN forgot INTEGER NOT NULL DEFAULT 0;
+-- What version 1 delivered, it did not remember.
+UPDATE device SET forgot = EXISTS (SELECT 1 FROM sheet);
 
 -- Delivered rows, oldest first, for as long as they are remembered.
 CREATE TABLE delivered (
@@ -155,4 +154,10 @@ CREATE TABLE amend (
     target  TEXT,                           -- the spreadsheet the anchor is in
     reason  TEXT                            -- why it waits for a person
 );
+";
+
+/// Since version 3.
+const UNTRUSTED: &str = "
+-- Rows whose time waits for the clock to come right. Costs nothing where the clock is.
+CREATE INDEX row_untrusted ON row(boot) WHERE trusted = 0;
 ";

@@ -1,6 +1,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use sheet_courier::{Batch, Digest, Fate, Marker, MarkerId, Phase, SheetRef, Tally, Transition};
+
 use super::*;
 use crate::clock::{Mono, Wall};
 
@@ -183,4 +185,166 @@ fn many_may_open_a_new_outbox_at_once() {
         });
         assert_eq!(Outbox::open(&path, ROOMY).unwrap().counts().unwrap().waiting, 8);
     }
+}
+
+/// Delivers all that waits, as far as the outbox can tell.
+fn deliver(outbox: &Outbox, unix_s: i64) {
+    let durable = outbox.durable("boot", Duration::ZERO).unwrap();
+    let sheet = durable.sheet.unwrap_or_else(|| {
+        let sheet = SheetRef { id: "sheet".into(), url: String::new(), title: String::new() };
+        outbox.commit(&Transition::SheetCreated(sheet.clone()), "boot", unix_s).unwrap();
+        sheet
+    });
+    let rows: Vec<_> = outbox.queued(10_000, usize::MAX).unwrap().into_iter().map(|row| (row.handle, row.id)).collect();
+    let seq = durable.device.next_seq;
+    let (id, digest) = (MarkerId::of(durable.device.base, seq), Digest::from_u64(seq));
+    let batch = Batch {
+        id,
+        seq,
+        spreadsheet: sheet.id,
+        body: b"{}".as_slice().into(),
+        digest,
+        phase: Phase::Send,
+        tabs: Vec::new(),
+        rows: rows.len() as u32,
+        refusals: 0,
+    };
+    let tally = Tally::default();
+    outbox.commit(&Transition::Frozen { batch, rows, tally }, "boot", unix_s).unwrap();
+    let (key, value) = ("rkaaaaaa".into(), Fate::Applied.value(digest));
+    let marker = Marker { id, seq, key, value, applied: true, doubt: false, ended_at: None };
+    outbox.commit(&Transition::Applied { marker, tally }, "boot", unix_s).unwrap();
+}
+
+fn delivered(outbox: &Outbox) -> usize {
+    let all = outbox.list(&Filter { delivered: true, ..Filter::default() }).unwrap();
+    all.iter().filter(|row| row.state == RowState::Delivered).count()
+}
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn delivered_rows_are_remembered_for_as_long_as_configured() {
+    let month = Some(Duration::from_secs(30 * 86_400));
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap().keeping_delivered(month);
+    let deliver_many = |day: i64| {
+        outbox.accept(&vec![new_row(None, 1.0); 3_000]).unwrap();
+        deliver(&outbox, day * DAY);
+    };
+    outbox.accept(&[new_row(Some("a"), 1.0)]).unwrap();
+    deliver(&outbox, 1_000 * DAY);
+    deliver_many(1_000);
+    deliver_many(1_020);
+    let waiting = outbox.accept(&[new_row(None, 4.0)]).unwrap()[0].id.clone();
+    assert_eq!((delivered(&outbox), outbox.counts().unwrap().waiting), (6_001, 1));
+
+    let mut out = Vec::new();
+    let all = Filter { delivered: true, ..Filter::default() };
+    outbox.export(&all, Format::Csv, &mut out).unwrap().unwrap();
+    let csv = String::from_utf8(out).unwrap();
+    assert_eq!(csv.lines().count(), 6_003, "a header and the rows");
+    assert!(csv.lines().nth(1).unwrap().contains("-a,t,") && csv.lines().last().unwrap().contains(&waiting));
+    assert_eq!(outbox.list(&Filter::default()).unwrap().len(), 1, "only who asks for them gets them");
+    assert_eq!(outbox.drop_rows(Which::All).unwrap().dropped, 1);
+
+    deliver(&outbox, 1_031 * DAY);
+    assert_eq!(delivered(&outbox), 3_000, "the first 3,001 are over thirty days old");
+    deliver(&outbox, 1_100 * DAY);
+    assert_eq!(delivered(&outbox), 2_001, "some are remembered always");
+}
+
+#[test]
+fn what_is_remembered_makes_room_before_a_record_is_refused() {
+    let month = Some(Duration::from_secs(30 * 86_400));
+    let outbox = Outbox::open_in_memory(Options { max_bytes: 600_000 }).unwrap().keeping_delivered(month);
+    for n in 0..20 {
+        outbox.accept(&vec![new_row(None, 1.0); 200]).unwrap_or_else(|error| panic!("{n}: {error}"));
+        deliver(&outbox, 1_000 * DAY);
+    }
+    assert!((200..2_500).contains(&delivered(&outbox)), "{}", delivered(&outbox));
+}
+
+#[test]
+fn files_of_every_older_version_open_with_all_that_was_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    for version in 1..schema::VERSION {
+        let path = dir.path().join(format!("v{version}.sqlite"));
+        std::fs::copy(format!("{folder}/outbox-v{version}.sqlite"), &path).unwrap();
+        assert!(matches!(Outbox::open_to_look(&path, ROOMY), Err(OpenError::Older { found }) if found == version));
+        let outbox = Outbox::open(&path, ROOMY).unwrap();
+        let rows = outbox.list(&Filter::default()).unwrap();
+        assert_eq!(rows.len(), 2, "version {version}");
+        assert_eq!(rows[0].id, "wuybse-three");
+        let when = Value::Time { unix_ms: 1_795_368_600_000, offset_s: 3600 };
+        assert_eq!(rows[0].record.fields, [("temperature".into(), Value::Number(22.5)), ("when".into(), when)]);
+        assert_eq!(rows[1].record.fields[0].1, Value::Text("=1+1".into()));
+        assert_eq!(rows[1].happened.at_unix_ms, Some(1_793_512_800_000));
+        for known in ["one", "two", "three"] {
+            assert_eq!(kept(&outbox, new_row(Some(known), 0.0)), Kept::Known, "{known}, version {version}");
+        }
+        let durable = outbox.durable("boot", Duration::ZERO).unwrap();
+        assert_eq!((durable.device.tag.as_str(), durable.device.next_seq, durable.markers.len()), ("wuybse", 2, 1));
+        assert!(durable.sheet.is_some() && durable.batch.is_none() && durable.hold.is_none());
+        deliver(&outbox, 1_000 * DAY);
+        // Version 1 did not remember what it delivered.
+        assert_eq!(delivered(&outbox), if version < 2 { 2 } else { 4 });
+        assert_eq!(outbox.integrity_check().unwrap(), Vec::<String>::new());
+    }
+}
+
+/// A board without a battery clock: what it recorded before NTP gets its time when the clock comes right, also if it is
+/// switched off before anything could be sent.
+#[test]
+fn a_clock_that_comes_right_corrects_what_its_boot_recorded_for_good() {
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap();
+    let at = |boot: &str, mono_s: u64, unix_s: i64, trusted: bool| Happened {
+        wall: Wall { unix_ms: unix_s * 1000, trusted },
+        mono: Mono::new(Duration::from_secs(mono_s)),
+        boot: boot.into(),
+        at_unix_ms: None,
+    };
+    let record = |happened: Happened| outbox.accept(&[NewRow { happened, ..new_row(None, 0.0) }]).unwrap();
+    record(at("first", 10, 7, false));
+    record(at("second", 10, 7, false));
+    record(at("second", 25, 22, false));
+    outbox.correct_times(&at("second", 30, 27, false)).unwrap();
+    let walls =
+        || outbox.list(&Filter::default()).unwrap().into_iter().map(|row| row.happened.wall).collect::<Vec<_>>();
+    let wall = |unix_s: i64, trusted| Wall { unix_ms: unix_s * 1000, trusted };
+    assert_eq!(walls(), [wall(7, false), wall(7, false), wall(22, false)], "a clock nobody trusts corrects nothing");
+    outbox.correct_times(&at("second", 100, 1_800_000_100, true)).unwrap();
+    let right = [wall(7, false), wall(1_800_000_010, true), wall(1_800_000_025, true)];
+    assert_eq!(walls(), right, "the boot before ended with its clock wrong: nobody can know");
+    record(at("third", 5, 3, false));
+    record(at("third", 50, 1_800_000_050, true));
+    assert_eq!(walls()[3..], [wall(1_800_000_005, true), wall(1_800_000_050, true)], "recording corrects too");
+}
+
+/// An id is remembered for ninety days and the last million, whichever is less.
+#[test]
+fn ids_are_forgotten_after_ninety_days_and_after_a_million() {
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap();
+    let deliver_one = |id: Option<&str>, unix_s| {
+        outbox.accept(&[new_row(id, 0.0)]).unwrap();
+        deliver(&outbox, unix_s);
+    };
+    // Forgetting is rare: it comes with every 64th batch.
+    let turn = |unix_s: i64| (0..64).for_each(|_| deliver_one(None, unix_s));
+    deliver_one(Some("early"), 1_000 * DAY);
+    deliver_one(Some("late"), 1_002 * DAY);
+    turn(1_089 * DAY);
+    assert_eq!(kept(&outbox, new_row(Some("early"), 0.0)), Kept::Known, "89 days");
+    turn(1_091 * DAY);
+    assert_eq!(kept(&outbox, new_row(Some("early"), 0.0)), Kept::Kept, "91 days");
+    assert_eq!(kept(&outbox, new_row(Some("late"), 0.0)), Kept::Known, "89 days");
+    outbox
+        .connection()
+        .execute_batch(
+            "WITH RECURSIVE n(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM n WHERE n < 1000000)
+         INSERT INTO seen(hash, at) SELECT printf('%016d', n), 90000000 + n FROM n",
+        )
+        .unwrap();
+    turn(1_091 * DAY);
+    assert_eq!(kept(&outbox, new_row(Some("late"), 0.0)), Kept::Kept, "a million came after it");
 }
