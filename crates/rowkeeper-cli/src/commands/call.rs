@@ -1,12 +1,14 @@
 //! `rowkeeper call`: one authorised API call.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
+use rowkeeper::clock::Stop;
 use rowkeeper::config::Provider;
-use rowkeeper::http::{Request, Response};
-use rowkeeper::session::{CallError, Settle};
+use rowkeeper::http::{Download, Request, Response, Upload};
+use rowkeeper::session::{CallError, Settle, broke_off};
 use zeroize::Zeroizing;
 
 use super::{Context, printable, signals, token_exit};
@@ -41,16 +43,22 @@ pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
     let settle = Settle::by_method(&method);
     let request = Request { method, url: call.url.clone(), headers, body };
     let stop = signals()?;
-    let answer = device.session().call(&request, settle, device.clock().mono() + PATIENCE, &stop).map_err(|error| {
+    let answer = device.session().open(&request, settle, device.clock().mono() + PATIENCE, &stop).map_err(|error| {
         let failure = failure(error);
         if failure.exit == Exit::SignIn { context.without_grant(&device, failure) } else { failure }
     })?;
-    write(&answer, call.include).map_err(|error| Failure::new(Exit::Failed, error))?;
-    Ok(match answer.status {
+    let exit = match answer.status {
         429 | 500.. => Exit::Later,
         400..=499 => Exit::Failed,
         _ => Exit::Done,
-    })
+    };
+    match pass_on(answer, call.include, settle, &stop) {
+        // Whoever read has what it wanted, as with other commands.
+        Err(Broken::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
+        Err(Broken::Out(error)) => Err(Failure::new(Exit::Failed, format!("cannot write the answer: {error}"))),
+        Err(Broken::Off(error)) => Err(failure(error)),
+        Ok(()) => Ok(exit),
+    }
 }
 
 fn failure(error: CallError) -> Failure {
@@ -79,32 +87,56 @@ fn host(url: &str) -> &str {
     host.split(':').next().unwrap_or_default()
 }
 
-fn body(data: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn body(data: Option<&str>) -> Result<Upload, Failure> {
     let read = match data {
-        None => Ok(Vec::new()),
-        Some("@-") => {
-            let mut body = Vec::new();
-            io::stdin().lock().read_to_end(&mut body).map(|_| body).map_err(|error| ("stdin", error))
-        }
+        None => Ok(Vec::new().into()),
+        // A file that stdin was redirected from is sent from the disk, like any other.
+        Some("@-") => io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .and_then(|stdin| Upload::of(stdin.into()))
+            .map_err(|error| ("stdin", error)),
         Some(data) => match data.strip_prefix('@') {
-            Some(file) => fs::read(file).map_err(|error| (file, error)),
-            None => Ok(data.as_bytes().to_vec()),
+            Some(file) => File::open(file).and_then(Upload::of).map_err(|error| (file, error)),
+            None => Ok(data.as_bytes().to_vec().into()),
         },
     };
-    read.map(Zeroizing::new).map_err(|(what, error)| Failure::new(Exit::Usage, format!("cannot read {what}: {error}")))
+    read.map_err(|(what, error)| Failure::new(Exit::Usage, format!("cannot read {what}: {error}")))
 }
 
-fn write(answer: &Response, include: bool) -> io::Result<()> {
+/// The answer was not passed on whole.
+enum Broken {
+    /// On its way out of here.
+    Out(io::Error),
+    /// On its way here, or somebody pressed the stop; what was written is a part of it.
+    Off(CallError),
+}
+
+/// Writes the answer as it arrives.
+fn pass_on(mut answer: Response<Download>, include: bool, settle: Settle, stop: &Stop) -> Result<(), Broken> {
     let mut out = io::stdout().lock();
     if include {
-        writeln!(out, "HTTP/1.1 {}", answer.status)?;
+        let mut head = format!("HTTP/1.1 {}\n", answer.status);
         for (name, value) in &answer.headers {
-            writeln!(out, "{name}: {value}")?;
+            head += &format!("{name}: {value}\n");
         }
-        writeln!(out)?;
+        writeln!(out, "{head}").map_err(Broken::Out)?;
     }
-    out.write_all(&answer.body)?;
-    out.flush()
+    let (mut part, mut bytes) = (vec![0; 64 << 10], 0);
+    loop {
+        let got = match answer.body.read(&mut part) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            got => got.map_err(|error| Broken::Off(broke_off(settle, bytes, &error)))?,
+        };
+        if got == 0 {
+            return out.flush().map_err(Broken::Out);
+        }
+        out.write_all(&part[..got]).map_err(Broken::Out)?;
+        bytes += got as u64;
+        if stop.is_stopped() {
+            return Err(Broken::Off(CallError::Stopped));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod doctor;
 mod first_light;
 mod google;
 mod help;
+mod large;
 mod pending;
 mod polling;
 mod power_cuts;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use std::{fs, io};
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Error, http};
+use ureq::{Agent, Error, SendBody, http};
 
 use super::wire::{Marked, Names, connector};
-use super::{Http, Lost, NotSent, Request, Response, Timeouts};
+use super::{Download, Http, Lost, NotSent, Request, Response, Timeouts, Upload, proxy};
 use crate::clock::{self, Clock, SystemClock};
 use crate::url::is_loopback;
 
@@ -19,15 +19,19 @@ const BODY_LIMIT: u64 = 64 << 20;
 /// Google hangs up on idle connections somewhere between 60 and 300 s (docs/google.md, idle connections); we hang up first.
 const IDLE_LIMIT: Duration = Duration::from_secs(25);
 
+/// Google may take 180 s for a write before it says a word (docs/google.md, S13). Who is silent for longer is gone.
+const SILENCE: Duration = Duration::from_secs(190);
+
 /// Sends requests over TCP and TLS.
 ///
 /// One attempt a call, no redirect followed, connections kept idle for less than 30 seconds, proxies by the usual
-/// variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), TLS by rustls with Mozilla's roots built in, or those of
-/// `ca_file`, or of `$SSL_CERT_FILE`.
+/// variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`; http and https, no SOCKS), TLS by rustls with Mozilla's roots built
+/// in, or those of `ca_file`, or of `$SSL_CERT_FILE`.
 ///
 /// Roots that nobody named are loaded with the first request: a program that only records needs none.
 pub struct Client {
     ca_file: Option<PathBuf>,
+    silence: Duration,
     agent: OnceLock<Agent>,
 }
 
@@ -66,12 +70,19 @@ impl Client {
     /// # Errors
     /// When the file that was named cannot be used.
     pub fn new(ca_file: Option<PathBuf>) -> Result<Self, ClientError> {
-        let client = Self { ca_file, agent: OnceLock::new() };
+        let client = Self { ca_file, silence: SILENCE, agent: OnceLock::new() };
         // What the configuration names must be good now; the environment's file is met with the first request.
         if client.ca_file.is_some() {
             client.agent()?;
         }
         Ok(client)
+    }
+
+    /// The same client, which gives a server up that neither sends nor takes a byte for so long (otherwise 190 s). It is
+    /// what ends a large body that stopped in the middle, whose whole may take hours.
+    #[must_use]
+    pub fn hanging_up_after(self, silence: Duration) -> Self {
+        Self { silence, agent: OnceLock::new(), ..self }
     }
 
     fn agent(&self) -> Result<&Agent, ClientError> {
@@ -89,15 +100,23 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_age(IDLE_LIMIT)
+            // Chosen for each request: see `proxy`.
+            .proxy(None)
             .user_agent(concat!("rowkeeper/", env!("CARGO_PKG_VERSION")))
             .allow_non_standard_methods(true)
             .build();
-        Ok(self.agent.get_or_init(|| Agent::with_parts(config, connector(), Names::default())))
+        Ok(self.agent.get_or_init(|| Agent::with_parts(config, connector(self.silence), Names::default())))
     }
 }
 
-impl Http for Client {
-    fn send(&self, request: &Request, timeouts: &Timeouts) -> Result<Response, Lost> {
+impl Client {
+    /// Sends the head of `request` and `body`, and returns with the answer's head.
+    fn exchange<B>(
+        &self,
+        request: &Request<B>,
+        body: impl ureq::AsSendBody,
+        timeouts: &Timeouts,
+    ) -> Result<http::Response<ureq::Body>, Lost> {
         if !may_be_sent(&request.url) {
             let why = format!("{} is neither https nor on this machine", origin(&request.url));
             return Err(Lost::NotSent(NotSent::Refused(why)));
@@ -110,47 +129,69 @@ impl Http for Client {
         for (name, value) in &request.headers {
             builder = builder.header(name, value.as_str());
         }
-        let refused = |error: http::Error| Lost::NotSent(NotSent::Refused(error.to_string()));
-        // A body-less GET must stay one: ureq would send `Content-Length: 0` for an empty body.
-        let answer = if request.body.is_empty() && matches!(request.method.as_str(), "GET" | "HEAD") {
-            run(agent, builder.body(()).map_err(refused)?, timeouts)
-        } else {
-            run(agent, builder.body(request.body.as_slice()).map_err(refused)?, timeouts)
+        let request = builder.body(body).map_err(|error| Lost::NotSent(NotSent::Refused(error.to_string())))?;
+        // What is sent to this machine does not leave it, whatever proxy is set.
+        let proxy = match request.uri().host().filter(|_| request.uri().scheme_str() == Some("https")) {
+            Some(host) => proxy::of_environment(host, |name| std::env::var(name).ok()).map_err(Lost::NotSent)?,
+            None => None,
         };
-        let answer = answer.and_then(read).map_err(|error| lost(&error))?;
+        let is_secure = request.uri().scheme_str() == Some("https");
+        let request = agent
+            .configure_request(request)
+            .proxy(proxy)
+            .timeout_connect(Some(timeouts.connect))
+            .timeout_resolve(Some(timeouts.connect))
+            .timeout_global(Some(timeouts.total))
+            .build();
+        let answer = agent.run(request).map_err(|error| lost(&error))?;
         // A server that proved who it is tells a board without a clock the time.
-        if let Some(date) = answer.header("date").filter(|_| request.url.starts_with("https://")) {
-            clock::heard(date, SystemClock.mono());
+        if let Some(date) = answer.headers().get("date").filter(|_| is_secure) {
+            date.to_str().into_iter().for_each(|date| clock::heard(date, SystemClock.mono()));
         }
         Ok(answer)
     }
 }
 
-fn run(
-    agent: &Agent,
-    request: http::Request<impl ureq::AsSendBody>,
-    timeouts: &Timeouts,
-) -> Result<http::Response<ureq::Body>, Error> {
-    // What is sent to this machine does not leave it, whatever proxy is set.
-    let proxy = agent.config().proxy().filter(|_| request.uri().scheme_str() == Some("https")).cloned();
-    let request = agent
-        .configure_request(request)
-        .proxy(proxy)
-        .timeout_connect(Some(timeouts.connect))
-        .timeout_resolve(Some(timeouts.connect))
-        .timeout_global(Some(timeouts.total))
-        .build();
-    agent.run(request)
+impl Http for Client {
+    fn send(&self, request: &Request, timeouts: &Timeouts) -> Result<Response, Lost> {
+        let mut answer = if is_bodyless(&request.method, request.body.len() as u64) {
+            self.exchange(request, (), timeouts)?
+        } else {
+            self.exchange(request, request.body.as_slice(), timeouts)?
+        };
+        let body = answer.body_mut().with_config().limit(BODY_LIMIT).read_to_vec().map_err(|error| lost(&error))?;
+        Ok(Response { status: answer.status().as_u16(), headers: headers(&answer), body })
+    }
+
+    fn open(&self, request: &Request<Upload>, timeouts: &Timeouts) -> Result<Response<Download>, Lost> {
+        let len = request.body.len();
+        let answer = if is_bodyless(&request.method, len) {
+            self.exchange(request, (), timeouts)?
+        } else {
+            // The length is known, so nothing is sent in chunks, which not every server takes.
+            let mut headers = request.headers.clone();
+            headers.push(("content-length".into(), len.to_string().into()));
+            let (method, url) = (request.method.clone(), request.url.clone());
+            let body = SendBody::from_owned_reader(request.body.reader());
+            self.exchange(&Request { method, url, headers, body: () }, body, timeouts)?
+        };
+        let (status, headers) = (answer.status().as_u16(), headers(&answer));
+        let body: Download = Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader());
+        Ok(Response { status, headers, body })
+    }
 }
 
-fn read(mut answer: http::Response<ureq::Body>) -> Result<Response, Error> {
-    let body = answer.body_mut().with_config().limit(BODY_LIMIT).read_to_vec()?;
-    let headers = answer
-        .headers()
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect();
-    Ok(Response { status: answer.status().as_u16(), headers, body })
+/// A body-less GET must stay one: ureq would send `Content-Length: 0` for an empty body.
+fn is_bodyless(method: &str, len: u64) -> bool {
+    len == 0 && matches!(method, "GET" | "HEAD")
+}
+
+/// Names in lower case; values that are not text are left out.
+fn headers(answer: &http::Response<ureq::Body>) -> Vec<(String, String)> {
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    answer.headers().iter().filter_map(text).collect()
 }
 
 fn lost(error: &Error) -> Lost {
@@ -160,7 +201,6 @@ fn lost(error: &Error) -> Lost {
             None => Lost::Unknown(error.to_string()),
         },
         Error::BadUri(cause) => Lost::NotSent(NotSent::Refused(cause.clone())),
-        Error::InvalidProxyUrl => Lost::NotSent(NotSent::Refused("the proxy's address is not a URL".into())),
         Error::HostNotFound => Lost::NotSent(NotSent::Dns(error.to_string())),
         _ => Lost::Unknown(error.to_string()),
     }

@@ -1,17 +1,22 @@
 //! One HTTP exchange: the seam between the rules and the network.
 
 mod client;
+mod proxy;
+mod stream;
 mod wire;
 
 use std::fmt;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 pub use client::{Client, ClientError};
+pub(crate) use stream::Begun;
+pub use stream::{Download, Upload};
 
 /// What is sent. The body and the headers may hold secrets, so `Debug` shows neither.
-pub struct Request {
+pub struct Request<B = Zeroizing<Vec<u8>>> {
     /// `GET`, `POST`, …
     pub method: String,
     /// Absolute: `https://…`, or `http://` on a loopback host.
@@ -19,21 +24,21 @@ pub struct Request {
     /// In order, as sent. `Host` and `Content-Length` are added by the client.
     pub headers: Vec<(String, Zeroizing<String>)>,
     /// Empty for none. Wiped when dropped: it may hold a token request.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: B,
 }
 
-/// What came back, whole. The body was capped while it was read.
+/// What came back: whole, the body capped while it was read; or with a [`Download`], its head.
 #[derive(Clone)]
-pub struct Response {
+pub struct Response<B = Vec<u8>> {
     /// The HTTP status.
     pub status: u16,
     /// In order, names in lower case. Values that are not text are left out.
     pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: B,
 }
 
-impl Response {
+impl<B> Response<B> {
     /// The first header of that (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -45,7 +50,8 @@ impl Response {
 pub struct Timeouts {
     /// To resolve, connect and finish the TLS handshake.
     pub connect: Duration,
-    /// For the whole exchange. Giving up aborts the connection (a reset, not a close), so that unsent bytes die.
+    /// For the whole exchange. Giving up aborts the connection (a reset, not a close), so that unsent bytes die. A server
+    /// that says and takes nothing is given up sooner: see [`Client::hanging_up_after`].
     pub total: Duration,
 }
 
@@ -96,15 +102,15 @@ impl fmt::Display for NotSent {
 
 impl std::error::Error for Lost {}
 
-impl fmt::Debug for Request {
+impl<B> fmt::Debug for Request<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({} {}, {} body bytes)", self.method, self.url, self.body.len())
+        write!(f, "Request({} {})", self.method, self.url)
     }
 }
 
-impl fmt::Debug for Response {
+impl<B> fmt::Debug for Response<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Response({}, {} body bytes)", self.status, self.body.len())
+        write!(f, "Response({})", self.status)
     }
 }
 
@@ -115,4 +121,20 @@ pub trait Http: Send + Sync {
     /// # Errors
     /// `NotSent`: safe to send again at any time. `Unknown`: send again only what may be applied twice, or settle first.
     fn send(&self, request: &Request, timeouts: &Timeouts) -> Result<Response, Lost>;
+
+    /// The same for bodies that are too large to hold: sends `request` once and returns with the answer's head. Reading
+    /// the body fails where [`Http::send`] would have lost the answer.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    fn open(&self, request: &Request<Upload>, timeouts: &Timeouts) -> Result<Response<Download>, Lost> {
+        let mut body = Zeroizing::new(Vec::new());
+        let unreadable =
+            |cause: io::Error| Lost::NotSent(NotSent::Refused(format!("the body cannot be read: {cause}")));
+        request.body.reader().read_to_end(&mut body).map_err(unreadable)?;
+        let (method, url, headers) = (request.method.clone(), request.url.clone(), request.headers.clone());
+        let answer = self.send(&Request { method, url, headers, body }, timeouts)?;
+        let body: Download = Box::new(io::Cursor::new(answer.body));
+        Ok(Response { status: answer.status, headers: answer.headers, body })
+    }
 }

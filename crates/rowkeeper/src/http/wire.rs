@@ -39,9 +39,11 @@ impl Resolver for Names {
     }
 }
 
-/// TCP, a proxy's `CONNECT` where one is set, and TLS; a failure of any is marked as not sent.
-pub(super) fn connector() -> impl Connector {
-    BeforeSending(().chain(ConnectProxyConnector::default()).chain(Tcp).chain(RustlsConnector::default()))
+/// TCP, a proxy's `CONNECT` where one is set, and TLS; a failure of any is marked as not sent. No connection is waited on
+/// longer than `silence` for the next byte.
+pub(super) fn connector(silence: Duration) -> impl Connector {
+    let tcp = Tcp { silence };
+    BeforeSending(().chain(ConnectProxyConnector::default()).chain(tcp).chain(RustlsConnector::default()))
 }
 
 /// The mark that [`super::client`] looks for.
@@ -88,7 +90,9 @@ fn classify(error: &Error) -> NotSent {
 }
 
 #[derive(Debug)]
-struct Tcp;
+struct Tcp {
+    silence: Duration,
+}
 
 impl<In: Transport> Connector<In> for Tcp {
     type Out = Either<In, TcpTransport>;
@@ -106,7 +110,7 @@ impl<In: Transport> Connector<In> for Tcp {
             .map_err(io::Error::from)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(TcpTransport { stream, buffers })))
+        Ok(Some(Either::B(TcpTransport { stream, buffers, silence: self.silence })))
     }
 }
 
@@ -130,6 +134,24 @@ fn dial(addresses: &[SocketAddr], limit: Option<Duration>) -> io::Result<TcpStre
 struct TcpTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
+    silence: Duration,
+}
+
+impl TcpTransport {
+    /// For one call of the system: what is left of all, but no longer than one waits for the next byte.
+    fn limit(&self, timeout: &NextTimeout) -> Duration {
+        limit(timeout).map_or(self.silence, |left| left.min(self.silence))
+    }
+
+    fn timed(&self, error: io::Error, timeout: &NextTimeout) -> Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if self.limit(timeout) == self.silence => {
+                Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("no byte moved for {:?}", self.silence)))
+            }
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+            _ => Error::Io(error),
+        }
+    }
 }
 
 impl Transport for TcpTransport {
@@ -139,17 +161,17 @@ impl Transport for TcpTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
-        self.stream.set_write_timeout(limit(&timeout))?;
-        self.stream.write_all(&self.buffers.output()[..amount]).map_err(|error| timed(error, &timeout))
+        self.stream.set_write_timeout(Some(self.limit(&timeout)))?;
+        self.stream.write_all(&self.buffers.output()[..amount]).map_err(|error| self.timed(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let timeout = timeout.for_read();
-        self.stream.set_read_timeout(limit(&timeout))?;
+        self.stream.set_read_timeout(Some(self.limit(&timeout)))?;
         let amount = loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other.map_err(|error| timed(error, &timeout))?,
+                other => break other.map_err(|error| self.timed(error, &timeout))?,
             }
         };
         self.buffers.input_appended(amount);
@@ -175,12 +197,5 @@ fn limit(timeout: &NextTimeout) -> Option<Duration> {
     match timeout.after {
         Wait::Exact(left) => Some(left.max(Duration::from_millis(1))),
         Wait::NotHappening => None,
-    }
-}
-
-fn timed(error: io::Error, timeout: &NextTimeout) -> Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
-        _ => Error::Io(error),
     }
 }

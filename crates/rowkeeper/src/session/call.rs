@@ -1,15 +1,16 @@
 //! API calls that survive: the token, one refresh on 401, and retries that never double what must not be doubled.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::time::Duration;
 
-use device_grant::Backoff;
+use device_grant::{AccessToken, Backoff};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{Session, TokenError, jitter};
 use crate::clock::{Mono, Stop, Woke, http_date};
-use crate::http::{Lost, NotSent, Request, Response, Timeouts};
+use crate::http::{Begun, Download, Lost, NotSent, Request, Response, Timeouts, Upload};
 
 /// What may be done when nobody knows whether a request was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,16 @@ impl std::error::Error for CallError {
 pub(crate) const API_TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(10), total: Duration::from_secs(200) };
 
+/// A large body takes its time. What ends a transfer that stopped is the client's silence limit.
+const TRANSFER_TIMEOUTS: Timeouts = Timeouts { connect: API_TIMEOUTS.connect, total: Duration::from_secs(24 * 3600) };
+
+/// So much of an answer is read before it is passed on. What is no longer arrives whole or is asked for again, and every
+/// error that decides about retries is in it.
+const FIRST_BYTES: u64 = 256 << 10;
+
+/// Answers that are held whole are no larger.
+const BODY_LIMIT: u64 = 64 << 20;
+
 impl Session {
     /// Sends `request` with the device's token: a 401 is answered by one refresh and one repetition; what was certainly
     /// not carried out (no connection, 429) is repeated until `give_up`, with waits that grow; the rest as `settle` says.
@@ -77,18 +88,53 @@ impl Session {
     /// # Errors
     /// See [`CallError`]. The server's refusals are answers, not errors.
     pub fn call(&self, request: &Request, settle: Settle, give_up: Mono, stop: &Stop) -> Result<Response, CallError> {
+        let (method, url, headers) = (request.method.clone(), request.url.clone(), request.headers.clone());
+        let request = Request { method, url, headers, body: Upload::from(request.body.to_vec()) };
+        let Response { status, headers, body: rest } = self.begun(&request, API_TIMEOUTS, settle, give_up, stop)?;
+        let mut body = Vec::new();
+        rest.take(BODY_LIMIT).read_to_end(&mut body).map_err(|cause| broke_off(settle, body.len() as u64, &cause))?;
+        Ok(Response { status, headers, body })
+    }
+
+    /// As [`Session::call`], for bodies of any size either way: the answer's head, and its body to be read as it arrives.
+    /// Nothing is repeated after that; [`broke_off`] says what a body that ends too soon means.
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub fn open(
+        &self,
+        request: &Request<Upload>,
+        settle: Settle,
+        give_up: Mono,
+        stop: &Stop,
+    ) -> Result<Response<Download>, CallError> {
+        self.begun(request, TRANSFER_TIMEOUTS, settle, give_up, stop)
+    }
+
+    fn begun(
+        &self,
+        request: &Request<Upload>,
+        timeouts: Timeouts,
+        settle: Settle,
+        give_up: Mono,
+        stop: &Stop,
+    ) -> Result<Response<Download>, CallError> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(64));
+        let http = &self.0.http;
         loop {
-            let outcome = self.authorised(request, &API_TIMEOUTS);
+            let outcome = self.with_token(
+                |token| Begun::of(http.open(&bearing(request, token), &timeouts)?, FIRST_BYTES),
+                |answer| answer.head.status,
+            );
             // When to try again, and what to say if that is too late.
             let (not_before, otherwise) = match outcome {
-                Ok(answer) => match (Outcome::of(&answer), settle) {
-                    (Outcome::Said, _) => return Ok(answer),
+                Ok(answer) => match (Outcome::of(&answer.head), settle) {
+                    (Outcome::Said, _) => return Ok(answer.resume()),
                     (Outcome::Unknown, Settle::Report) => {
-                        return Err(CallError::OutcomeUnknown(format!("the server answered {}", answer.status)));
+                        return Err(CallError::OutcomeUnknown(format!("the server answered {}", answer.head.status)));
                     }
                     (Outcome::NotNow, _) | (Outcome::Unknown, Settle::Repeat) => {
-                        (self.0.clock.mono() + retry_after(&answer), Ok(answer))
+                        (self.0.clock.mono() + retry_after(&answer.head), Ok(answer.resume()))
                     }
                 },
                 // A bad address does not become a good one.
@@ -119,20 +165,37 @@ impl Session {
     /// # Errors
     /// No token, or no answer.
     pub fn authorised(&self, request: &Request, timeouts: &Timeouts) -> Result<Response, AttemptError> {
+        self.with_token(|token| self.0.http.send(&bearing(request, token), timeouts), |answer| answer.status)
+    }
+
+    fn with_token<A>(
+        &self,
+        attempt: impl Fn(&AccessToken) -> Result<A, Lost>,
+        status: impl Fn(&A) -> u16,
+    ) -> Result<A, AttemptError> {
         let bearer = self.bearer().map_err(AttemptError::Token)?;
-        let answer = self.attempt(request, bearer.token.expose(), timeouts)?;
-        if answer.status != 401 {
+        let answer = attempt(&bearer.token).map_err(AttemptError::Lost)?;
+        if status(&answer) != 401 {
             return Ok(answer);
         }
         let bearer = self.replace(&bearer.token).map_err(AttemptError::Token)?;
-        self.attempt(request, bearer.token.expose(), timeouts)
+        attempt(&bearer.token).map_err(AttemptError::Lost)
     }
+}
 
-    fn attempt(&self, request: &Request, token: &str, timeouts: &Timeouts) -> Result<Response, AttemptError> {
-        let mut headers = request.headers.clone();
-        headers.push(("authorization".into(), Zeroizing::new(format!("Bearer {token}"))));
-        let (method, url, body) = (request.method.clone(), request.url.clone(), request.body.clone());
-        self.0.http.send(&Request { method, url, headers, body }, timeouts).map_err(AttemptError::Lost)
+/// `request` with the token.
+fn bearing<B: Clone>(request: &Request<B>, token: &AccessToken) -> Request<B> {
+    let mut headers = request.headers.clone();
+    headers.push(("authorization".into(), Zeroizing::new(format!("Bearer {}", token.expose()))));
+    Request { method: request.method.clone(), url: request.url.clone(), headers, body: request.body.clone() }
+}
+
+/// What it means that an answer's body ended too soon, after so many bytes of it.
+pub fn broke_off(settle: Settle, bytes: u64, cause: &io::Error) -> CallError {
+    let why = format!("the answer broke off after {bytes} bytes: {cause}");
+    match settle {
+        Settle::Repeat => CallError::NotSent(why),
+        Settle::Report => CallError::OutcomeUnknown(why),
     }
 }
 

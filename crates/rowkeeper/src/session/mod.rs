@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use device_grant::{AccessToken, Backoff, Client, Pending, Stamp};
 
-pub use call::{AttemptError, CallError, Settle};
+pub use call::{AttemptError, CallError, Settle, broke_off};
 pub use provider::ProviderError;
 pub use sign_in::{Account, Asked, SignInError, SignInEvent};
 pub use sign_out::{SignOutError, SignedOut};
@@ -89,6 +89,14 @@ impl Session {
             Ok(Loaded::Nothing) | Err(StoreError::Damaged(_) | StoreError::Io(..)) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Provider {
+    /// Whose grants these are, at this endpoint.
+    fn id(&self, token_endpoint: String) -> ProviderId {
+        let (name, client_id) = (self.preset.clone(), self.client_id.clone());
+        ProviderId { name, token_endpoint, client_id, emulator: self.emulator.is_some() }
     }
 }
 
@@ -191,12 +199,7 @@ impl Inner {
             Some(client) => client.provider().endpoints.token().to_string(),
             None => self.known_provider()?.endpoints.token().to_string(),
         };
-        Some(ProviderId {
-            name: provider.preset.clone(),
-            token_endpoint,
-            client_id: provider.client_id.clone(),
-            emulator: provider.emulator.is_some(),
-        })
+        Some(provider.id(token_endpoint))
     }
 
     /// The stored state, under the lock; a fresh one where there is none, or where it is damaged beyond use.
@@ -204,12 +207,8 @@ impl Inner {
     /// # Errors
     /// It belongs to another provider or client, or the disk does not answer.
     fn stored(&self, locked: &Locked<'_>, client: &Client) -> Result<Stored, AccessError> {
-        let configured = ProviderId {
-            name: self.provider().map_or_else(String::new, |provider| provider.preset.clone()),
-            token_endpoint: client.provider().endpoints.token().to_string(),
-            client_id: client.id().to_owned(),
-            emulator: self.provider().is_some_and(|provider| provider.emulator.is_some()),
-        };
+        let token_endpoint = client.provider().endpoints.token().to_string();
+        let configured = self.provider().ok_or(ProviderError::None)?.id(token_endpoint);
         let mut stored = match locked.load() {
             Ok(Loaded::Nothing) => Stored::new(configured.clone()),
             Ok(Loaded::Whole(stored) | Loaded::Previous(stored, _)) => *stored,

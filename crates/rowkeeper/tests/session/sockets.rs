@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use rowkeeper::http::{Client, Http, Lost, NotSent, Request, Response, Timeouts};
+use rowkeeper::http::{Client, Http, Lost, NotSent, Request, Response, Timeouts, Upload};
 
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_secs(20) };
 const SHORT: Timeouts = Timeouts { connect: Duration::from_secs(5), total: Duration::from_millis(300) };
@@ -182,6 +182,50 @@ fn a_body_without_end_is_given_up() {
     assert!(matches!(send(&url, &TIMEOUTS), Err(Lost::Unknown(_))));
 }
 
+/// Hours are granted to a body that arrives, and none to one that stopped, in either direction.
+#[test]
+fn a_server_that_falls_silent_is_given_up_and_a_slow_one_is_not() {
+    use std::io::ErrorKind;
+    let patient = Timeouts { total: Duration::from_secs(3600), ..TIMEOUTS };
+    let upload = |url: &str, len: usize| {
+        let Request { method, url, headers, .. } = post(url);
+        let body = if len == 0 { b"body".to_vec() } else { vec![0; len] };
+        Request { method, url, headers, body: Upload::from(body) }
+    };
+    let client = || Client::new(None).unwrap().hanging_up_after(Duration::from_millis(400));
+    fn slow(mut stream: TcpStream) {
+        take(&mut stream);
+        answer(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+        for _ in 0..10 {
+            thread::sleep(Duration::from_millis(80));
+            answer(&mut stream, "x");
+        }
+    }
+    let (url, _told) = serve(vec![slow as fn(TcpStream)]);
+    let mut body = String::new();
+    client().open(&upload(&url, 0), &patient).unwrap().body.read_to_string(&mut body).unwrap();
+    assert_eq!(body, "xxxxxxxxxx");
+
+    fn stops(mut stream: TcpStream) {
+        take(&mut stream);
+        answer(&mut stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx");
+        _ = stream.read(&mut [0]);
+    }
+    let (url, _told) = serve(vec![stops as fn(TcpStream)]);
+    let error = client().open(&upload(&url, 0), &patient).unwrap().body.read_to_string(&mut body).unwrap_err();
+    assert!(error.to_string().contains("no byte moved"), "{error}");
+    assert_ne!(error.kind(), ErrorKind::UnexpectedEof);
+
+    // It takes nothing any more: what the system holds for it fills up.
+    fn takes_nothing(mut stream: TcpStream) {
+        thread::sleep(Duration::from_secs(3));
+        _ = stream.read(&mut [0]);
+    }
+    let (url, _told) = serve(vec![takes_nothing as fn(TcpStream)]);
+    let outcome = client().open(&upload(&url, 64 << 20), &patient).map(|answer| answer.status);
+    assert!(matches!(&outcome, Err(Lost::Unknown(why)) if why.contains("no byte moved")), "{outcome:?}");
+}
+
 /// The ancestor's `BadStatusLine` after a day idle: a connection that died is noticed and replaced, unseen.
 #[test]
 fn a_kept_connection_that_died_is_replaced_and_one_that_lives_is_used() {
@@ -278,7 +322,7 @@ fn proxies_are_asked_by_the_usual_variables() {
         answer(&mut stream, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
         String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned()
     }
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         let (proxy, told) = serve(vec![refuses as fn(TcpStream) -> String]);
         let proxy = proxy.trim_end_matches("/path");
         assert_eq!(ask("https://provider.invalid/token", &[(name, proxy)]), Some(12), "{name}");
@@ -298,6 +342,52 @@ fn proxies_are_asked_by_the_usual_variables() {
         }]);
         assert_eq!(ask(&here, &[(name, proxy)]), Some(10));
         assert!(told.try_recv().is_err(), "{name}: the proxy was asked");
+    }
+}
+
+/// Through a proxy to a server that proves who it is; and past none that cannot be used.
+#[test]
+fn a_proxy_carries_what_it_cannot_read_and_is_never_passed_by() {
+    use google_emulator::{Server, ServerOptions, Tls};
+    let options = ServerOptions { tls: Some(Tls::default()), ..ServerOptions::default() };
+    let server = Server::start("127.0.0.1:0", options).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let pem = dir.path().join("root.pem");
+    std::fs::write(&pem, server.certificate().unwrap()).unwrap();
+    let trust = ("SSL_CERT_FILE", pem.to_str().unwrap());
+    let tunnel = |mut program: TcpStream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && program.read(&mut byte).is_ok_and(|n| n == 1) {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let Ok(mut there) = TcpStream::connect(target) else { return head };
+        answer(&mut program, "HTTP/1.1 200 Connection established\r\n\r\n");
+        let (mut back, mut forth) = (there.try_clone().unwrap(), program.try_clone().unwrap());
+        let one = thread::spawn(move || {
+            _ = std::io::copy(&mut forth, &mut there);
+            _ = there.shutdown(std::net::Shutdown::Both);
+        });
+        _ = std::io::copy(&mut back, &mut program);
+        _ = one.join();
+        head
+    };
+    let (proxy, told) = serve(vec![tunnel as fn(TcpStream) -> String]);
+    let proxy = proxy.trim_end_matches("/path").replace("http://", "http://maker:pass%21word@");
+    assert_eq!(ask(&server.url(), &[trust, ("HTTPS_PROXY", &proxy)]), Some(10));
+    let head = told.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(head.starts_with("CONNECT 127.0.0.1:"), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic bwfrzxi6cgfzcyf3b3jk"), "{head}");
+    assert!(!head.to_lowercase().contains("host: 127.0.0.1\r\nauthorization"), "{head}");
+
+    // Nobody listens there: refused, not sent directly.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(ask(&server.url(), &[trust, ("ALL_PROXY", &format!("http://{nobody}"))]), Some(12));
+    for unusable in ["socks5://127.0.0.1:1080", "socks5h://127.0.0.1:1080", "nonsense://x"] {
+        assert_eq!(ask(&server.url(), &[trust, ("ALL_PROXY", unusable)]), Some(11), "{unusable}");
+        assert_eq!(ask(&server.url(), &[trust, ("ALL_PROXY", unusable), ("NO_PROXY", "127.0.0.1")]), Some(10));
     }
 }
 
