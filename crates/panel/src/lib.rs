@@ -34,6 +34,8 @@
 
 mod care;
 mod characters;
+pub mod chips;
+pub mod drivers;
 mod fonts;
 mod frame;
 mod moment;
