@@ -1,5 +1,7 @@
 //! Each driver against its chip: what would be on the glass is the picture that was drawn, and little travels.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 use std::time::Duration;
 
 use rowkeeper_panel::chips::{CharacterLcd, Chip, Controller, DataCommand, ON_SPI, Oled, Wires};
@@ -19,12 +21,15 @@ fn spi(wires: &Wires) -> impl display_interface::WriteOnlyDataCommand + Send + u
     SPIInterface::new(wires.clone(), DataCommand(wires.clone()))
 }
 
-/// A display of each kind, on wires of its own: its name, the wires, the address, the driver, and how it is mounted.
-fn displays() -> Vec<(&'static str, Wires, u8, Box<dyn Driver>, Turn)> {
+/// Its name, its wires, its address, its driver, and how it is mounted.
+type Display = (&'static str, Wires, u8, Box<dyn Driver>, Turn);
+
+/// A display of each kind, on wires of its own.
+fn displays() -> Vec<Display> {
     use Controller::{Sh1106 as SH1106, Ssd1306 as SSD1306};
     let oled = |controller, height, address| Wires::with(address, Chip::Oled(Oled::new(controller, height)));
     let lcd = |columns, rows| Wires::with(LCD, Chip::Lcd(CharacterLcd::new(columns, rows)));
-    let mut displays: Vec<(_, Wires, u8, Box<dyn Driver>, _)> = vec![];
+    let mut displays: Vec<Display> = vec![];
     for turn in [Turn::Upright, Turn::UpsideDown] {
         let wires = oled(SSD1306, 64, OLED);
         let driver = Ssd1306::new(i2c(&wires), DisplaySize128x64, turn);
@@ -101,7 +106,7 @@ fn the_glass_shows_what_was_drawn() {
         for screen in screens() {
             let mut at = Duration::ZERO;
             // Every change of the first seconds, one partial update after the other.
-            for _ in 0..30 {
+            for _ in 0..16 {
                 let frame = render(&screen, driver.geometry(), at);
                 driver.show(&frame).unwrap();
                 let seen = wires.chip(address).unwrap().picture();
