@@ -126,7 +126,9 @@ fn state_of_another_provider_or_client_is_not_touched() {
         provider.token_endpoint = Some("https://oauth2.googleapis.com/token".into());
         provider.device_authorization_endpoint = Some("https://oauth2.googleapis.com/device/code".into());
     });
-    let nobody = world.session_with(Config { provider: None, ..world.config() });
+    let mut config = world.config();
+    config.provider = None;
+    let nobody = world.session_with(config);
     for session in [&other_client, &real_google] {
         assert!(matches!(session.bearer(), Err(TokenError::Access(AccessError::Foreign(_)))));
         assert!(matches!(sign_in(session), Err(SignInError::Access(AccessError::Foreign(_)))));
