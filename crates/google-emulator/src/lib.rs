@@ -71,10 +71,10 @@
 //!
 //! # What is not here
 //!
-//! Formulas are kept and shown, not evaluated. Of Drive there are spreadsheets and no other files, folders, permissions
-//! or uploads. Charts, pivot and other tables, comments and data sources are not emulated. What is missing is answered
-//! with 501, which Google never sends, and named in `docs/emulator.md`. Ranges of kept objects (protected and named
-//! ranges, filters, conditional formats) do not follow inserted rows.
+//! Of formulas there is what a time clock's sheet needs; results that spill over neighbours are not. Of Drive there are
+//! spreadsheets and no other files, folders, permissions or uploads. Charts, slicers, filters and protected ranges are
+//! kept and given back, not drawn or enforced. Comments and data sources are not emulated. What is missing is answered
+//! with 501, which Google never sends, and named in `docs/emulator.md`.
 //! The emulator knows none of our other crates: a misreading of Google's documents must be made twice to stay hidden.
 
 mod calendar;

@@ -273,13 +273,14 @@ fn values_are_read_in_each_rendering() {
     let fields = "userEnteredValue,userEnteredFormat.numberFormat";
     sheet.apply(json!([{"appendCells": {"sheetId": 7, "rows": [{"values": cells}], "fields": fields}}]));
     for (query, expected) in [
-        ("", json!([["2026-11-22 12:30:00", "21.5", "TRUE", "=A1"]])),
-        ("?valueRenderOption=UNFORMATTED_VALUE", json!([[46348.520833333336, 21.5, true, "=A1"]])),
+        ("", json!([["2026-11-22 12:30:00", "21.5", "TRUE", "2026-11-22 12:30:00"]])),
+        ("?valueRenderOption=UNFORMATTED_VALUE", json!([[46348.520833333336, 21.5, true, 46348.520833333336]])),
         (
             "?valueRenderOption=UNFORMATTED_VALUE&dateTimeRenderOption=FORMATTED_STRING",
-            json!([["2026-11-22 12:30:00", 21.5, true, "=A1"]]),
+            json!([["2026-11-22 12:30:00", 21.5, true, "2026-11-22 12:30:00"]]),
         ),
-        ("?majorDimension=COLUMNS", json!([["2026-11-22 12:30:00"], ["21.5"], ["TRUE"], ["=A1"]])),
+        ("?valueRenderOption=FORMULA", json!([[46348.520833333336, 21.5, true, "=A1"]])),
+        ("?majorDimension=COLUMNS", json!([["2026-11-22 12:30:00"], ["21.5"], ["TRUE"], ["2026-11-22 12:30:00"]])),
     ] {
         assert_eq!(sheet.get(&format!("/values/Log!A1:D5{query}")).value()["values"], expected, "{query}");
     }

@@ -4,7 +4,7 @@ use super::{escape, forms};
 use crate::{
     Model,
     random::Random,
-    sheets::{CellValue, a1, ranges::Dimension, render, sheet::Sheet, spreadsheet::Spreadsheet},
+    sheets::{CellValue, a1, formula::Calc, ranges::Dimension, render, sheet::Sheet, spreadsheet::Spreadsheet},
     wire::{Plus, Reply, Request, decode, encode},
 };
 
@@ -48,7 +48,7 @@ pub(super) fn body(model: &Model, id: &str, request: &Request) -> Option<String>
         rows = sheet.grid.end_of_data(),
         tabs = tabs(book, sheet),
         tab = escape(&sheet.title),
-        grid = grid(sheet),
+        grid = grid(sheet, &Calc::new(book, model.now), book.sheets.iter().position(|s| s.id == sheet.id).unwrap_or(0)),
     ))
 }
 
@@ -61,7 +61,7 @@ fn tabs(book: &Spreadsheet, current: &Sheet) -> String {
     out + "</nav>\n"
 }
 
-fn grid(sheet: &Sheet) -> String {
+fn grid(sheet: &Sheet, calc: &Calc<'_>, tab: usize) -> String {
     let end = sheet.grid.end_of_data();
     let width = sheet.grid.width_of_data().clamp(1, MOST_COLUMNS);
     let columns: Vec<usize> = (0..width).filter(|&at| !sheet.is_hidden(Dimension::Columns, at)).collect();
@@ -88,6 +88,7 @@ fn grid(sheet: &Sheet) -> String {
             match row.cell(column) {
                 None => out.push_str("<td></td>"),
                 Some(cell) => {
+                    let (cell, _) = render::shown(cell, calc, (tab, at, column));
                     let kind = match cell.value {
                         CellValue::Number(_) => "number",
                         CellValue::Bool(_) => "bool",
@@ -95,7 +96,7 @@ fn grid(sheet: &Sheet) -> String {
                     };
                     let is_bold = cell.format.as_deref().is_some_and(|format| format["textFormat"]["bold"] == true);
                     let bold = if is_bold { " bold" } else { "" };
-                    out.push_str(&format!("<td class=\"{kind}{bold}\">{}</td>", escape(&render::formatted(cell))));
+                    out.push_str(&format!("<td class=\"{kind}{bold}\">{}</td>", escape(&render::formatted(&cell))));
                 }
             }
         }

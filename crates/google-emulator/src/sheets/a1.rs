@@ -103,7 +103,7 @@ fn corner(text: &str) -> Option<(Option<usize>, Option<usize>)> {
     Some((column, row))
 }
 
-fn column_index(letters: &str) -> usize {
+pub(crate) fn column_index(letters: &str) -> usize {
     letters.bytes().fold(0, |index, byte| index * 26 + usize::from(byte.to_ascii_uppercase() - b'A') + 1) - 1
 }
 

@@ -1,17 +1,19 @@
 //! `spreadsheets.batchUpdate`: requests in order, all or nothing (docs/google.md 4.3).
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    cell::{CellValue, Formats},
+    blocks,
+    cell::Formats,
     errors::Refusal,
-    grid::Row,
+    groups, kept,
     mask::Mask,
+    paste,
     ranges::{Area, Dimension, index, int},
-    render,
     spreadsheet::Spreadsheet,
+    tidy,
 };
 use crate::{options::NoMatch, random::Random};
 
@@ -20,12 +22,13 @@ pub(crate) struct Batch<'a> {
     pub(crate) project: &'a str,
     pub(crate) random: &'a mut Random,
     pub(crate) no_match: NoMatch,
+    now: Duration,
     formats: Formats,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(project: &'a str, random: &'a mut Random, no_match: NoMatch) -> Self {
-        Self { project, random, no_match, formats: Formats::default() }
+    pub(crate) fn new(project: &'a str, random: &'a mut Random, no_match: NoMatch, now: Duration) -> Self {
+        Self { project, random, no_match, now, formats: Formats::default() }
     }
 
     /// Applies to a copy, which the caller keeps or drops. The replies, one for each request.
@@ -99,8 +102,22 @@ impl<'a> Batch<'a> {
                 book.relocate(at, dimension, source, to).map(|()| Value::Null)
             }
             "updateDimensionProperties" => update_dimension(book, body),
-            "sortRange" => sort_range(book, body),
-            "findReplace" => find_replace(book, body),
+            "sortRange" => sort_range(book, body, self.now),
+            "findReplace" => tidy::find_replace(book, body, self.now),
+            "trimWhitespace" => tidy::trim_whitespace(book, body),
+            "deleteDuplicates" => tidy::delete_duplicates(book, body, self.now),
+            "randomizeRange" => tidy::randomize(book, body, self.random),
+            "textToColumns" => tidy::text_to_columns(book, body, self.now),
+            "copyPaste" => paste::copy_paste(book, body, self.now),
+            "cutPaste" => paste::cut_paste(book, body, self.now),
+            "pasteData" => paste::paste_data(book, body, self.now),
+            "autoFill" => paste::auto_fill(book, body, self.now),
+            "insertRange" => blocks::insert_range(book, body),
+            "deleteRange" => blocks::delete_range(book, body),
+            "updateBorders" => blocks::update_borders(book, body, &mut self.formats),
+            "addDimensionGroup" => groups::change(book, body, true),
+            "deleteDimensionGroup" => groups::change(book, body, false),
+            "updateDimensionGroup" => groups::update(book, body),
             "setDataValidation" => {
                 let area = book.resolve_range(&body["range"])?;
                 let cell = match body.get("rule") {
@@ -110,38 +127,20 @@ impl<'a> Batch<'a> {
                 let mask = Mask::parse("dataValidation", "CellData")?;
                 self.fill(book, &area, &cell, &mask)
             }
-            "mergeCells" => keep(book, &body["range"], "merges", body["range"].clone()),
-            "unmergeCells" => forget(book, &body["range"], "merges"),
-            "setBasicFilter" => {
-                forget(book, &body["filter"]["range"], "basicFilter")?;
-                keep(book, &body["filter"]["range"], "basicFilter", body["filter"].clone())
-            }
-            "clearBasicFilter" => forget(book, body, "basicFilter"),
-            "addConditionalFormatRule" => add_conditional_format(book, body),
-            "deleteConditionalFormatRule" => delete_conditional_format(book, body),
-            // Taken and without effect here: nobody sees column widths or borders.
-            "autoResizeDimensions" | "updateBorders" => Ok(Value::Null),
-            "addNamedRange" => self.add_named_range(book, &body["namedRange"]),
-            "deleteNamedRange" => {
-                let id = body["namedRangeId"].as_str().unwrap_or_default();
-                let before = book.named_ranges.len();
-                Arc::make_mut(&mut book.named_ranges).retain(|range| range["namedRangeId"] != id);
-                match book.named_ranges.len() < before {
-                    true => Ok(Value::Null),
-                    false => Err(Refusal::unsourced(format!("No named range with id: {id}"))),
-                }
-            }
-            _ => self.kept_object(book, name, body),
+            // Nobody sees how wide a column is here; whether it is there can be asked.
+            "autoResizeDimensions" => book.resolve_dimension(&body["dimensions"]).map(|_| Value::Null),
+            _ => kept::request(book, name, body, self.random)
+                .unwrap_or_else(|| Err(Refusal::not_emulated(&format!("the request {name}")))),
         }
     }
 
     fn append_cells(&mut self, book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-        if body.get("tableId").is_some() {
-            return Err(Refusal::not_emulated("tables"));
-        }
-        let at = book.sheet_at(int(body, "sheetId"))?;
         let mask = Mask::of_write(body, "CellData")?;
         let rows = body["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if let Some(table) = body["tableId"].as_str() {
+            return self.append_to_table(book, table, rows, &mask);
+        }
+        let at = book.sheet_at(int(body, "sheetId"))?;
         let end = book.sheets[at].grid.end_of_data();
         book.grow(at, Dimension::Rows, end.saturating_add(rows.len()))?;
         let sheet = &mut book.sheets[at];
@@ -155,6 +154,28 @@ impl<'a> Batch<'a> {
             target.cells.reserve_exact(cells.len().saturating_sub(target.cells.len()));
             for (column, source) in cells.iter().enumerate() {
                 target.cell_mut(column).write(source, &mask, &mut self.formats)?;
+            }
+        }
+        Ok(Value::Null)
+    }
+
+    /// The table has precedence over the sheet, and grows by the rows.
+    fn append_to_table(
+        &mut self,
+        book: &mut Spreadsheet,
+        table: &str,
+        rows: &[Value],
+        mask: &Mask,
+    ) -> Result<Value, Refusal> {
+        let area = book.extend_table(table, rows.len())?;
+        for (row, source) in area.rows.clone().zip(rows) {
+            let cells = source["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if cells.len() > area.columns.len() {
+                return Err(Refusal::unsourced("A row is wider than the table."));
+            }
+            for (column, source) in area.columns.clone().zip(cells) {
+                let cell = book.sheets[area.sheet].grid.row_mut(row).cell_mut(column);
+                cell.write(source, mask, &mut self.formats)?;
             }
         }
         Ok(Value::Null)
@@ -243,119 +264,12 @@ impl<'a> Batch<'a> {
         let at = book.add_sheet(&properties, self.random)?;
         let sheet = &mut book.sheets[at];
         let (id, title) = (sheet.id, std::mem::take(&mut sheet.title));
+        let old = source.id;
         *sheet = super::sheet::Sheet { id, title, ..source };
+        book.readdress_kept(at, old);
         book.check_size()?;
         Ok(json!({ "properties": book.sheets[at].properties_json(at) }))
     }
-
-    fn add_named_range(&mut self, book: &mut Spreadsheet, range: &Value) -> Result<Value, Refusal> {
-        book.resolve_range(&range["range"])?;
-        let mut range = range.clone();
-        let name = range["name"].as_str().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Refusal::unsourced("A named range must have a name."))?.to_owned();
-        let id = match range["namedRangeId"].as_str().filter(|id| !id.is_empty()) {
-            Some(id) => id.to_owned(),
-            None => self.random.below(u64::from(u32::MAX)).to_string(),
-        };
-        if book.named_ranges.iter().any(|known| known["namedRangeId"] == id.as_str()) {
-            return Err(Refusal::unsourced(format!("A named range with id {id} already exists.")));
-        }
-        if book.named_ranges.iter().any(|known| known["name"] == name.as_str()) {
-            return Err(Refusal::unsourced(format!("A named range with the name \"{name}\" already exists.")));
-        }
-        range["namedRangeId"] = id.into();
-        Arc::make_mut(&mut book.named_ranges).push(range.clone());
-        Ok(json!({ "namedRange": range }))
-    }
-
-    /// Objects of a tab that are only kept and returned, all by the same three verbs.
-    fn kept_object(&mut self, book: &mut Spreadsheet, name: &str, body: &Value) -> Result<Value, Refusal> {
-        const KINDS: [(&str, &str, &str, &str, &str); 3] = [
-            ("ProtectedRange", "protectedRanges", "protectedRange", "protectedRangeId", "ProtectedRange"),
-            ("Banding", "bandedRanges", "bandedRange", "bandedRangeId", "BandedRange"),
-            ("FilterView", "filterViews", "filter", "filterViewId", "FilterView"),
-        ];
-        let found = KINDS.iter().find_map(|kind| name.strip_suffix(kind.0).map(|verb| (verb, kind)));
-        let Some((verb, (_, list, object, id_name, message))) = found else {
-            return Err(Refusal::not_emulated(&format!("the request {name}")));
-        };
-        let holder = |book: &Spreadsheet, id: i64| {
-            let has = |sheet: &super::sheet::Sheet| {
-                sheet.kept.get(*list).is_some_and(|objects| objects.iter().any(|o| int(o, id_name) == id))
-            };
-            book.sheets.iter().position(has)
-        };
-        let missing = |id: i64| Refusal::unsourced(format!("No {object} with id: {id}"));
-        match verb {
-            "add" => {
-                let mut value = body[*object].clone();
-                if value[*id_name].is_null() {
-                    value[*id_name] = (1 + self.random.below(i32::MAX as u64 - 1)).into();
-                }
-                let id = int(&value, id_name);
-                if holder(book, id).is_some() {
-                    return Err(Refusal::unsourced(format!("A {object} with id {id} already exists.")));
-                }
-                keep(book, &value["range"].clone(), list, value.clone())?;
-                Ok(json!({ *object: value }))
-            }
-            "update" => {
-                let mask = Mask::of_write(body, message)?;
-                let id = int(&body[*object], id_name);
-                let at = holder(book, id).ok_or_else(|| missing(id))?;
-                let objects = Arc::make_mut(&mut book.sheets[at].kept).entry((*list).to_owned()).or_default();
-                for value in objects.iter_mut().filter(|value| int(value, id_name) == id) {
-                    mask.merge(value, &body[*object]);
-                    value[*id_name] = id.into();
-                }
-                Ok(Value::Null)
-            }
-            "delete" => {
-                let id_name = if *object == "filter" { "filterId" } else { *id_name };
-                let id = int(body, id_name);
-                let at = holder(book, id).ok_or_else(|| missing(id))?;
-                let kept = Arc::make_mut(&mut book.sheets[at].kept);
-                let id_member = KINDS.iter().find(|kind| kind.1 == *list).map_or(id_name, |kind| kind.3);
-                kept.entry((*list).to_owned()).or_default().retain(|value| int(value, id_member) != id);
-                kept.retain(|_, list| !list.is_empty());
-                Ok(Value::Null)
-            }
-            _ => Err(Refusal::not_emulated(&format!("the request {name}"))),
-        }
-    }
-}
-
-fn keep(book: &mut Spreadsheet, range: &Value, list: &str, value: Value) -> Result<Value, Refusal> {
-    let at = book.sheet_at(int(range, "sheetId"))?;
-    Arc::make_mut(&mut book.sheets[at].kept).entry(list.to_owned()).or_default().push(value);
-    Ok(Value::Null)
-}
-
-fn forget(book: &mut Spreadsheet, range: &Value, list: &str) -> Result<Value, Refusal> {
-    let at = book.sheet_at(int(range, "sheetId"))?;
-    Arc::make_mut(&mut book.sheets[at].kept).remove(list);
-    Ok(Value::Null)
-}
-
-fn add_conditional_format(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let at = book.sheet_at(int(&body["rule"]["ranges"][0], "sheetId"))?;
-    let place = index(body, "index")?.unwrap_or(0);
-    let rules = Arc::make_mut(&mut book.sheets[at].kept).entry("conditionalFormats".to_owned()).or_default();
-    rules.insert(place.min(rules.len()), body["rule"].clone());
-    Ok(Value::Null)
-}
-
-fn delete_conditional_format(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let at = book.sheet_at(int(body, "sheetId"))?;
-    let place = index(body, "index")?.unwrap_or(0);
-    let kept = Arc::make_mut(&mut book.sheets[at].kept);
-    let rules = kept.entry("conditionalFormats".to_owned()).or_default();
-    if place >= rules.len() {
-        return Err(Refusal::unsourced(format!("No conditional format on sheet at index: {place}")));
-    }
-    let rule = rules.remove(place);
-    kept.retain(|_, list| !list.is_empty());
-    Ok(json!({ "rule": rule }))
 }
 
 fn update_dimension(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
@@ -375,73 +289,12 @@ fn update_dimension(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refus
     Ok(Value::Null)
 }
 
-fn sort_range(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
+fn sort_range(book: &mut Spreadsheet, body: &Value, now: Duration) -> Result<Value, Refusal> {
     let area = book.resolve_range(&body["range"])?;
     let mut keys = Vec::new();
     for spec in body["sortSpecs"].as_array().into_iter().flatten() {
         keys.push((index(spec, "dimensionIndex")?.unwrap_or(0), spec["sortOrder"] == "DESCENDING"));
     }
-    book.sort(&area, &keys);
+    book.sort(&area, &keys, now);
     Ok(Value::Null)
-}
-
-fn find_replace(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    if body["searchByRegex"] == true || body["includeFormulas"] == true {
-        return Err(Refusal::not_emulated("findReplace with regular expressions or in formulas"));
-    }
-    let find = body["find"].as_str().filter(|find| !find.is_empty());
-    let find = find.ok_or_else(|| Refusal::unsourced("find must not be empty."))?;
-    let replacement = body["replacement"].as_str().unwrap_or_default();
-    let areas: Vec<Area> = match (body.get("range"), body.get("sheetId")) {
-        (Some(range), _) => vec![book.resolve_range(range)?],
-        (_, Some(_)) => vec![book.whole(book.sheet_at(int(body, "sheetId"))?)],
-        _ => (0..book.sheets.len()).map(|at| book.whole(at)).collect(),
-    };
-    let (match_case, entire) = (body["matchCase"] == true, body["matchEntireCell"] == true);
-    let (mut values, mut rows, mut sheets, mut occurrences) = (0, 0, 0, 0);
-    for area in areas {
-        let grid = &mut book.sheets[area.sheet].grid;
-        let before = rows;
-        for at in area.rows.start..area.rows.end.min(grid.len()) {
-            let hits: Vec<(usize, String, usize)> = grid
-                .row(at)
-                .into_iter()
-                .flat_map(|row: &Row| area.columns.clone().zip(row.cells.iter().skip(area.columns.start)))
-                .filter(|(_, cell)| !matches!(cell.value, CellValue::Empty | CellValue::Formula(_)))
-                .filter_map(|(column, cell)| {
-                    let (text, count) = replace(&render::formatted(cell), find, replacement, match_case, entire);
-                    (count > 0).then_some((column, text, count))
-                })
-                .collect();
-            rows += usize::from(!hits.is_empty());
-            for (column, text, count) in hits {
-                values += 1;
-                occurrences += count;
-                super::entry::type_in(grid.row_mut(at).cell_mut(column), &text)?;
-            }
-        }
-        sheets += usize::from(rows > before);
-    }
-    Ok(json!({
-        "valuesChanged": values, "rowsChanged": rows, "sheetsChanged": sheets, "occurrencesChanged": occurrences,
-    }))
-}
-
-/// The new text and how often `find` was in the old one.
-fn replace(text: &str, find: &str, replacement: &str, match_case: bool, entire: bool) -> (String, usize) {
-    // Only ASCII is compared without regard to case, so that places in the text stay the same.
-    let fold = |text: &str| if match_case { text.to_owned() } else { text.to_ascii_lowercase() };
-    let (folded, find) = (fold(text), fold(find));
-    if entire {
-        return if folded == find { (replacement.to_owned(), 1) } else { (text.to_owned(), 0) };
-    }
-    let (mut out, mut from, mut count) = (String::new(), 0, 0);
-    while let Some(at) = folded[from..].find(&find) {
-        out.push_str(&text[from..from + at]);
-        out.push_str(replacement);
-        from += at + find.len();
-        count += 1;
-    }
-    out.push_str(&text[from..]);
-    (out, count)
 }

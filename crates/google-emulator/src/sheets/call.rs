@@ -1,5 +1,7 @@
 //! What each method reads and writes, once the call is admitted.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -20,6 +22,7 @@ pub(super) struct Call<'a> {
     pub(super) caller: &'a Caller,
     pub(super) origin: &'a str,
     pub(super) mask: Option<&'a Mask>,
+    pub(super) now: Duration,
 }
 
 impl Call<'_> {
@@ -40,7 +43,7 @@ impl Call<'_> {
     }
 
     fn spreadsheet(&self, book: &Spreadsheet, ranges: &[Area], with_data: bool) -> Value {
-        book.to_json(self.origin, &self.caller.project_number, ranges, with_data)
+        book.to_json(self.origin, &self.caller.project_number, ranges, with_data, self.now)
     }
 
     pub(super) fn batch_reply(&self, book: &Spreadsheet, replies: Vec<Value>) -> Result<Value, Refusal> {
@@ -61,6 +64,7 @@ impl Call<'_> {
             self.query.filled("valueRenderOption"),
             self.query.filled("dateTimeRenderOption"),
             self.query.filled("majorDimension"),
+            self.now,
         )
     }
 
@@ -98,8 +102,12 @@ impl Call<'_> {
             }
             Method::ValuesBatchGetByDataFilter => {
                 let text = |name: &str| self.body[name].as_str();
-                let reading =
-                    Reading::new(text("valueRenderOption"), text("dateTimeRenderOption"), text("majorDimension"))?;
+                let reading = Reading::new(
+                    text("valueRenderOption"),
+                    text("dateTimeRenderOption"),
+                    text("majorDimension"),
+                    self.now,
+                )?;
                 let mut matched: Vec<(Area, Vec<Value>)> = Vec::new();
                 for filter in self.filters() {
                     for area in book.select_areas(filter, project)? {
@@ -124,8 +132,8 @@ impl Call<'_> {
     }
 
     pub(super) fn write(&self, book: &mut Spreadsheet, method: &Method) -> Result<Value, Refusal> {
-        let query_input = || values::input(self.query.filled("valueInputOption"));
-        let body_input = || values::input(self.body["valueInputOption"].as_str());
+        let query_input = || values::input(self.query.filled("valueInputOption"), self.now);
+        let body_input = || values::input(self.body["valueInputOption"].as_str(), self.now);
         let data = self.body["data"].as_array().map(Vec::as_slice).unwrap_or_default();
         match method {
             Method::ValuesUpdate { range } => {
@@ -133,7 +141,7 @@ impl Call<'_> {
                 let strict = range.contains(':');
                 self.check_range(book, range)?;
                 let written = book.write(&area, self.body, query_input()?, strict)?;
-                Ok(book.written(&written, values::back(self.query)?))
+                Ok(book.written(&written, values::back(self.query, self.now)?))
             }
             Method::ValuesAppend { range } => {
                 let area = book.resolve_a1(range)?;
@@ -146,7 +154,7 @@ impl Call<'_> {
                     }
                 };
                 let (table, written) = book.append(&area, self.body, query_input()?, insert_rows)?;
-                let updates = book.written(&written, values::back(self.query)?);
+                let updates = book.written(&written, values::back(self.query, self.now)?);
                 let mut json = json!({ "spreadsheetId": book.id, "updates": updates });
                 if let Some(table) = table {
                     json["tableRange"] = book.a1_of(&table).into();
@@ -176,7 +184,7 @@ impl Call<'_> {
                 Ok(json!({ "spreadsheetId": book.id, "clearedRanges": cleared }))
             }
             Method::ValuesBatchUpdate => {
-                let (input, back) = (body_input()?, values::back_of_body(self.body)?);
+                let (input, back) = (body_input()?, values::back_of_body(self.body, self.now)?);
                 let (mut responses, mut totals) = (Vec::new(), Totals::default());
                 for one in data {
                     let range = one["range"].as_str().unwrap_or_default();
@@ -188,7 +196,7 @@ impl Call<'_> {
                 Ok(totals.json(book, responses))
             }
             Method::ValuesBatchUpdateByDataFilter => {
-                let (input, back) = (body_input()?, values::back_of_body(self.body)?);
+                let (input, back) = (body_input()?, values::back_of_body(self.body, self.now)?);
                 let (mut responses, mut totals) = (Vec::new(), Totals::default());
                 for one in data {
                     for area in book.select_areas(&one["dataFilter"], &self.caller.project_number)? {

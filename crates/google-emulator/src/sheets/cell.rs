@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{errors::Refusal, mask::Mask, render};
+use super::{errors::Refusal, formula::Calc, mask::Mask, render};
 
 /// What a cell holds, as entered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub enum CellValue {
     Text(String),
     /// `TRUE` or `FALSE`.
     Bool(bool),
-    /// With its `=`. Kept and shown, not evaluated.
+    /// With its `=`.
     Formula(String),
 }
 
@@ -129,19 +129,20 @@ impl Cell {
         Ok(())
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// CellData of the cell at that tab, row and column.
+    pub(crate) fn to_json(&self, calc: &Calc<'_>, at: (usize, usize, usize)) -> Value {
         let mut cell = self.more.as_deref().cloned().unwrap_or_default();
+        let (shown, worked) = render::shown(self, calc, at);
         if let Some(value) = self.value.to_extended().filter(|_| !self.value.is_empty()) {
-            let effective = match &self.value {
-                CellValue::Formula(text) => json!({ "stringValue": text }),
-                _ => value.clone(),
-            };
+            let effective = worked.map_or_else(|| value.clone(), |worked| worked.to_extended());
             cell.insert("userEnteredValue".into(), value);
             cell.insert("effectiveValue".into(), effective);
-            cell.insert("formattedValue".into(), render::formatted(self).into());
+            cell.insert("formattedValue".into(), render::formatted(&shown).into());
         }
         if let Some(format) = &self.format {
             cell.insert("userEnteredFormat".into(), (**format).clone());
+        }
+        if let Some(format) = &shown.format {
             cell.insert("effectiveFormat".into(), (**format).clone());
         }
         Value::Object(cell)

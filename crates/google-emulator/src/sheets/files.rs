@@ -224,12 +224,13 @@ impl Model {
         column: usize,
         text: &str,
     ) -> Result<(), EditError> {
+        let now = self.now;
         self.edit(spreadsheet, tab, |book, at| {
             let sheet = &mut book.sheets[at];
             if row >= sheet.row_count || column >= sheet.column_count {
                 return Err(sheet.exceeds());
             }
-            entry::type_in(sheet.grid.row_mut(row).cell_mut(column), text)
+            entry::type_in(sheet.grid.row_mut(row).cell_mut(column), text, now)
         })
     }
 
@@ -245,9 +246,10 @@ impl Model {
         column: usize,
         descending: bool,
     ) -> Result<(), EditError> {
+        let now = self.now;
         self.edit(spreadsheet, tab, |book, at| {
             let whole = book.whole(at);
-            book.sort(&Area { rows: first_row..whole.rows.end, ..whole }, &[(column, descending)]);
+            book.sort(&Area { rows: first_row..whole.rows.end, ..whole }, &[(column, descending)], now);
             Ok(())
         })
     }

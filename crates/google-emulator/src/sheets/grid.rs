@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::Cell;
+use super::cell::{Cell, CellValue};
 
 /// Cells from column A on; what lies beyond is blank.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -143,6 +143,21 @@ impl Grid {
         taken
     }
 
+    /// Rewrites formulas; chunks without any stay shared.
+    pub(crate) fn change_formulas(&mut self, change: impl Fn(&str) -> String) {
+        let is_formula = |cell: &Cell| matches!(cell.value, CellValue::Formula(_));
+        for chunk in &mut self.chunks {
+            if !chunk.iter().any(|row| row.cells.iter().any(is_formula)) {
+                continue;
+            }
+            for cell in Arc::make_mut(chunk).iter_mut().flat_map(|row| &mut row.cells) {
+                if let CellValue::Formula(text) = &mut cell.value {
+                    *text = change(text);
+                }
+            }
+        }
+    }
+
     /// Applies a change to every stored row, for columns that come and go.
     pub(crate) fn each_row(&mut self, mut change: impl FnMut(&mut Row)) {
         for chunk in &mut self.chunks {
@@ -154,7 +169,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{random::Random, sheets::cell::CellValue};
+    use crate::random::Random;
 
     fn row(number: u64) -> Row {
         Row { cells: vec![Cell { value: CellValue::Number(number as f64), ..Cell::default() }] }

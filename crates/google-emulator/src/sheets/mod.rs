@@ -5,21 +5,28 @@
 
 pub(crate) mod a1;
 mod batch;
+mod blocks;
 mod call;
 mod cell;
 mod entry;
 pub(crate) mod errors;
 mod files;
+pub(crate) mod formula;
 mod grid;
+mod groups;
+mod kept;
 pub(crate) mod mask;
 mod metadata;
 mod method;
 mod moves;
+mod paste;
 pub(crate) mod ranges;
 pub(crate) mod render;
 mod schema;
 pub(crate) mod sheet;
+mod shift;
 pub(crate) mod spreadsheet;
+mod tidy;
 mod values;
 
 use std::sync::Arc;
@@ -113,12 +120,12 @@ fn answer(
         "" => json!({}),
         message => schema::parse(message, &request.body)?,
     };
-    let call = Call { query, body: &body, caller, origin, mask: mask.as_ref() };
+    let call = Call { query, body: &body, caller, origin, mask: mask.as_ref(), now: model.now };
     let value = match (method, id) {
         (Method::Create, _) => {
             let id = format!("1{}", random.opaque(43));
             let book = Spreadsheet::create(id, &body, &caller.project_number, random)?;
-            let json = book.to_json(origin, &caller.project_number, &[], call.wants_data(false));
+            let json = book.to_json(origin, &caller.project_number, &[], call.wants_data(false), model.now);
             model.state.files.add(book, caller, model.now);
             json
         }
@@ -128,7 +135,7 @@ fn answer(
             let now = model.now;
             let file = model.state.files.open(id, caller, Access::Write)?;
             let mut copy = Spreadsheet::clone(&file.book);
-            let mut batch = Batch::new(&caller.project_number, random, no_match);
+            let mut batch = Batch::new(&caller.project_number, random, no_match, now);
             let requests = body["requests"].as_array().map(Vec::as_slice).unwrap_or_default();
             let replies = batch.apply(&mut copy, requests)?;
             let json = call.batch_reply(&copy, replies)?;
@@ -180,7 +187,9 @@ fn copy_to(model: &mut Model, id: &str, sheet: &str, call: &Call<'_>, random: &m
     let title = format!("Copy of {}", source.sheets[at].title);
     let place = copy.add_sheet(&json!({ "title": title }), random)?;
     let new = &mut copy.sheets[place];
+    let old = source.sheets[at].id;
     *new = sheet::Sheet { id: new.id, title, ..source.sheets[at].clone() };
+    copy.readdress_kept(place, old);
     copy.check_size()?;
     let json = copy.sheets[place].properties_json(place);
     file.replace(copy, now);

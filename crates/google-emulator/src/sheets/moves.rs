@@ -1,12 +1,15 @@
 //! Rows and columns come, go and change places, and what hangs on them follows.
 
-use std::{cmp::Ordering, ops::Range};
+use std::{cmp::Ordering, ops::Range, time::Duration};
 
 use super::{
     cell::{Cell, CellValue},
     errors::Refusal,
+    formula::{self, Calc},
     grid::Row,
     ranges::{Area, Dimension},
+    render,
+    shift::Shift,
     spreadsheet::Spreadsheet,
 };
 
@@ -43,7 +46,7 @@ impl Spreadsheet {
                 }
             }),
         }
-        self.renumber(at, dimension, |old| Some(if old >= range.start { old + range.len() } else { old }));
+        self.follow(at, dimension, &Shift::Insert { at: range.start, count: range.len() });
         Ok(())
     }
 
@@ -69,11 +72,7 @@ impl Spreadsheet {
                 sheet.column_count -= range.len();
             }
         }
-        self.renumber(at, dimension, |old| match old {
-            old if old < range.start => Some(old),
-            old if old >= range.end => Some(old - range.len()),
-            _ => None,
-        });
+        self.follow(at, dimension, &Shift::Delete(range));
         Ok(())
     }
 
@@ -110,18 +109,23 @@ impl Spreadsheet {
                 });
             }
         }
-        self.renumber(at, dimension, |old| {
-            Some(match old {
-                old if source.contains(&old) => old - source.start + landing,
-                old if old < source.start && old >= to => old + source.len(),
-                old if old >= source.end && old < to => old - source.len(),
-                old => old,
-            })
-        });
+        self.follow(at, dimension, &Shift::Move { source, to });
         Ok(())
     }
 
-    /// Everything that hangs on a row or column follows it, or goes with it.
+    /// Everything that is written down about rows or columns follows them.
+    fn follow(&mut self, at: usize, dimension: Dimension, shift: &Shift) {
+        self.renumber(at, dimension, |old| shift.line(old));
+        self.shift_kept(self.sheets[at].id, dimension, shift);
+        let edited = self.sheets[at].title.clone();
+        let is_rows = dimension == Dimension::Rows;
+        for sheet in &mut self.sheets {
+            let own = sheet.title.clone();
+            sheet.grid.change_formulas(|text| formula::shifted(text, &own, &edited, shift, is_rows));
+        }
+    }
+
+    /// What hangs on a row or column follows it, or goes with it.
     fn renumber(&mut self, at: usize, dimension: Dimension, new: impl Fn(usize) -> Option<usize>) {
         let sheet = &mut self.sheets[at];
         let properties = std::mem::take(sheet.dimension_mut(dimension));
@@ -132,18 +136,27 @@ impl Spreadsheet {
     }
 
     /// Rows keep their metadata and properties when all that is in them moves along.
-    pub(crate) fn sort(&mut self, area: &Area, keys: &[(usize, bool)]) {
-        let sheet = &mut self.sheets[area.sheet];
-        let end = area.rows.end.min(sheet.grid.len());
+    pub(crate) fn sort(&mut self, area: &Area, keys: &[(usize, bool)], now: Duration) {
+        let end = area.rows.end.min(self.sheets[area.sheet].grid.len());
         if area.rows.start >= end {
             return;
         }
+        let shown = self.sort_values(area, end, keys, now);
+        let sheet = &mut self.sheets[area.sheet];
         let rows = sheet.grid.remove_rows(area.rows.start..end);
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by(|&a, &b| compare_rows(&rows[a], &rows[b], keys));
+        order.sort_by(|&a, &b| compare_rows(&shown[a], &shown[b], keys));
         let width = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
         let is_whole = area.columns.start == 0 && area.columns.end >= width;
         let mut sorted: Vec<Row> = order.iter().map(|&from| rows[from].clone()).collect();
+        // A formula goes on looking at its own row.
+        for (to, &from) in order.iter().enumerate().filter(|(to, from)| to != *from) {
+            for cell in &mut sorted[to].cells {
+                if let CellValue::Formula(text) = &mut cell.value {
+                    *text = formula::copied(text, to as i64 - from as i64, 0);
+                }
+            }
+        }
         if !is_whole {
             for (row, original) in sorted.iter_mut().zip(&rows) {
                 let part: Vec<Cell> = area.columns.clone().map(|c| row.cell(c).cloned().unwrap_or_default()).collect();
@@ -165,10 +178,27 @@ impl Spreadsheet {
     }
 }
 
+impl Spreadsheet {
+    /// What the rows are compared by, in the order of the keys; formulas worked out.
+    fn sort_values(&self, area: &Area, end: usize, keys: &[(usize, bool)], now: Duration) -> Vec<Vec<CellValue>> {
+        let calc = Calc::new(self, now);
+        let grid = &self.sheets[area.sheet].grid;
+        let rows = grid.rows().enumerate().skip(area.rows.start).take(end - area.rows.start);
+        rows.map(|(at, row)| {
+            let value = |column: usize| {
+                let cell = row.cell(column)?;
+                Some(render::shown(cell, &calc, (area.sheet, at, column)).0.value.clone())
+            };
+            keys.iter().map(|(column, _)| value(*column).unwrap_or_default()).collect()
+        })
+        .collect()
+    }
+}
+
 /// Numbers before text before booleans, blanks last in either direction.
 ///
 /// unknown to us: this order, and how text is compared; no source says.
-fn compare_rows(a: &Row, b: &Row, keys: &[(usize, bool)]) -> Ordering {
+fn compare_rows(a: &[CellValue], b: &[CellValue], keys: &[(usize, bool)]) -> Ordering {
     fn rank(value: &CellValue) -> u8 {
         match value {
             CellValue::Number(_) => 0,
@@ -178,10 +208,7 @@ fn compare_rows(a: &Row, b: &Row, keys: &[(usize, bool)]) -> Ordering {
             _ => 3,
         }
     }
-    let empty = CellValue::Empty;
-    for &(column, descending) in keys {
-        let a = a.cell(column).map_or(&empty, |cell| &cell.value);
-        let b = b.cell(column).map_or(&empty, |cell| &cell.value);
+    for ((a, b), &(_, descending)) in a.iter().zip(b).zip(keys) {
         let by_value = match (a, b) {
             (CellValue::Number(a), CellValue::Number(b)) => a.total_cmp(b),
             (CellValue::Bool(a), CellValue::Bool(b)) => a.cmp(b),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{a1, errors::Refusal, spreadsheet::Spreadsheet};
 
@@ -111,9 +111,32 @@ impl Spreadsheet {
         Ok((at, dimension, start..end))
     }
 
+    /// An area that was computed must lie on its tab.
+    pub(crate) fn check_inside(&self, area: &Area) -> Result<(), Refusal> {
+        let sheet = &self.sheets[area.sheet];
+        match area.rows.end > sheet.row_count || area.columns.end > sheet.column_count {
+            true => Err(sheet.exceeds()),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn a1_of(&self, area: &Area) -> String {
         a1::write(&self.sheets[area.sheet].title, &area.rows, &area.columns)
     }
+}
+
+/// Whether two areas have a cell in common.
+pub(crate) fn overlap(a: &Area, b: &Area) -> bool {
+    let meet = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+    a.sheet == b.sheet && meet(&a.rows, &b.rows) && meet(&a.columns, &b.columns)
+}
+
+/// The GridRange of an area on the tab with that id.
+pub(crate) fn grid_range(id: i64, area: &Area) -> Value {
+    json!({
+        "sheetId": id, "startRowIndex": area.rows.start, "endRowIndex": area.rows.end,
+        "startColumnIndex": area.columns.start, "endColumnIndex": area.columns.end,
+    })
 }
 
 /// proto3 leaves zeros out, so an absent number is 0.

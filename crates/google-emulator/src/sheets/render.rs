@@ -1,8 +1,13 @@
 //! How a cell looks: `FORMATTED_VALUE`, `UNFORMATTED_VALUE`, `FORMULA`, and number formats (docs/google.md 8).
 
-use serde_json::Value;
+use std::{borrow::Cow, sync::Arc};
 
-use super::cell::{Cell, CellValue};
+use serde_json::{Value, json};
+
+use super::{
+    cell::{Cell, CellValue},
+    formula::{Calc, Worked},
+};
 use crate::calendar::{Date, SERIAL_OF_UNIX_EPOCH};
 
 /// ValueRenderOption.
@@ -44,6 +49,43 @@ pub(crate) fn number_json(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() < EXACT { Value::from(number as i64) } else { Value::from(number) }
 }
 
+/// A cell as it is shown: a formula gives way to what it gives. Borrowed unless there is one.
+pub(crate) fn shown<'c>(
+    cell: &'c Cell,
+    calc: &Calc<'_>,
+    (tab, row, column): (usize, usize, usize),
+) -> (Cow<'c, Cell>, Option<Worked>) {
+    if !matches!(cell.value, CellValue::Formula(_)) {
+        return (Cow::Borrowed(cell), None);
+    }
+    let Some(worked) = calc.formula(tab, row, column) else { return (Cow::Borrowed(cell), None) };
+    let mut cell = cell.clone();
+    cell.value = match &worked {
+        Worked::Blank => CellValue::Empty,
+        Worked::Number(number) => CellValue::Number(*number),
+        Worked::Text(text) => CellValue::Text(text.clone()),
+        Worked::Bool(value) => CellValue::Bool(*value),
+        Worked::Error(fault) => CellValue::Text(fault.shown().to_owned()),
+    };
+    if cell.number_format().is_none()
+        && let Some((kind, pattern)) = calc.implied_format(tab, row, column)
+    {
+        let mut format = cell.format.as_deref().cloned().unwrap_or_else(|| json!({}));
+        format["numberFormat"] = json!({ "type": kind });
+        if let Some(pattern) = pattern {
+            format["numberFormat"]["pattern"] = pattern.into();
+        }
+        cell.format = Some(Arc::new(format));
+    }
+    (Cow::Owned(cell), Some(worked))
+}
+
+/// As the function `TEXT` writes a number.
+pub(crate) fn with_pattern(number: f64, pattern: &str) -> String {
+    let is_date = pieces(pattern).iter().filter_map(Piece::code).any(|c| "ymdhsYMDHS".contains(c));
+    if is_date { date_text(number, pattern) } else { decimal_text(number, pattern) }
+}
+
 /// The text in the grid.
 pub(crate) fn formatted(cell: &Cell) -> String {
     match &cell.value {
@@ -74,7 +116,7 @@ fn number_text(number: f64, kind: &str, pattern: Option<&str>) -> String {
 }
 
 /// Automatic format: as many digits as are needed, about ten after the point at most.
-fn general(number: f64) -> String {
+pub(crate) fn general(number: f64) -> String {
     let size = number.abs();
     if size != 0.0 && !(1e-9..1e21).contains(&size) {
         let text = format!("{number:.9E}");

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    cell::Cell,
     errors::Refusal,
+    formula::Calc,
     grid::{Grid, Row},
     metadata::Metadata,
     ranges::{Area, Dimension},
@@ -134,7 +134,7 @@ impl Sheet {
     }
 
     /// GridData of a part of the tab.
-    pub(super) fn grid_data(&self, area: &Area, metadata: &Metadata, project: &str) -> Value {
+    pub(super) fn grid_data(&self, area: &Area, metadata: &Metadata, project: &str, calc: &Calc<'_>) -> Value {
         let mut data = json!({});
         if area.rows.start > 0 {
             data["startRow"] = area.rows.start.into();
@@ -143,17 +143,22 @@ impl Sheet {
             data["startColumn"] = area.columns.start.into();
         }
         let end = self.grid.len().min(area.rows.end);
-        let row_json = |row: &Row| {
+        let row_json = |(at, row): (usize, &Row)| {
             let cells = row.cells.get(area.columns.start.min(row.cells.len())..area.columns.end.min(row.cells.len()));
             let cells = cells.unwrap_or_default();
             let used = cells.iter().rposition(|cell| !cell.is_blank()).map_or(0, |at| at + 1);
             match used {
                 0 => json!({}),
-                used => json!({ "values": cells[..used].iter().map(Cell::to_json).collect::<Vec<_>>() }),
+                used => {
+                    let place = |column: usize| (area.sheet, at, area.columns.start + column);
+                    let cells = cells[..used].iter().enumerate();
+                    let values: Vec<Value> = cells.map(|(column, cell)| cell.to_json(calc, place(column))).collect();
+                    json!({ "values": values })
+                }
             }
         };
         let count = end.saturating_sub(area.rows.start);
-        let rows: Vec<Value> = self.grid.rows().skip(area.rows.start).take(count).map(row_json).collect();
+        let rows: Vec<Value> = self.grid.rows().enumerate().skip(area.rows.start).take(count).map(row_json).collect();
         if !rows.is_empty() {
             data["rowData"] = rows.into();
         }

@@ -1,6 +1,6 @@
 //! A spreadsheet: its tabs and what belongs to all of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     cell::Formats,
     errors::Refusal,
+    formula::{self, Calc},
     mask::Mask,
     metadata::Metadata,
     ranges::{Area, Dimension, index, int},
@@ -17,6 +18,19 @@ use crate::random::Random;
 
 /// docs/google.md 5.2; empty cells count.
 pub(crate) const MOST_CELLS: usize = 10_000_000;
+/// Members of Sheet that `create` takes over as they are.
+const KEPT_LISTS: [&str; 10] = [
+    "bandedRanges",
+    "charts",
+    "columnGroups",
+    "conditionalFormats",
+    "filterViews",
+    "merges",
+    "protectedRanges",
+    "rowGroups",
+    "slicers",
+    "tables",
+];
 /// Cloned for every batch, which then works on the copy; what is large in it is shared until touched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spreadsheet {
@@ -58,10 +72,13 @@ impl Spreadsheet {
                 book.create_metadata(entry, project, random)?;
             }
             let mut kept: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-            for name in ["protectedRanges", "conditionalFormats", "bandedRanges", "filterViews", "merges"] {
+            for name in KEPT_LISTS {
                 if let Some(list) = sheet[name].as_array().filter(|list| !list.is_empty()) {
                     kept.insert(name.into(), list.clone());
                 }
+            }
+            if let Some(filter) = sheet.get("basicFilter") {
+                kept.insert("basicFilter".into(), vec![filter.clone()]);
             }
             book.sheets[at].kept = Arc::new(kept);
         }
@@ -154,6 +171,7 @@ impl Spreadsheet {
         let at = self.sheet_at(int(properties, "sheetId"))?;
         let mut merged = self.sheets[at].properties_json(at);
         mask.merge(&mut merged, properties);
+        let old_title = self.sheets[at].title.clone();
         let mut changed = self.sheets[at].clone();
         // A title that was listed but not given is no title.
         if mask.takes("title") && merged.get("title").is_none() {
@@ -173,6 +191,12 @@ impl Spreadsheet {
                 self.grow(at, dimension, count)?;
             }
         }
+        let new_title = self.sheets[at].title.clone();
+        if new_title != old_title {
+            for sheet in &mut self.sheets {
+                sheet.grid.change_formulas(|text| formula::renamed(text, &old_title, &new_title));
+            }
+        }
         if mask.takes("index") && properties.get("index").is_some() {
             let to = index(properties, "index")?.unwrap_or(0);
             let sheet = self.sheets.remove(at);
@@ -190,6 +214,7 @@ impl Spreadsheet {
         }
         self.sheets.remove(at);
         self.metadata.forget_sheet(id);
+        Arc::make_mut(&mut self.named_ranges).retain(|range| int(&range["range"], "sheetId") != id);
         Ok(())
     }
 
@@ -199,7 +224,15 @@ impl Spreadsheet {
     }
 
     /// The Spreadsheet resource. `ranges`: only these parts; `with_data`: cells too.
-    pub(crate) fn to_json(&self, origin: &str, project: &str, ranges: &[Area], with_data: bool) -> Value {
+    pub(crate) fn to_json(
+        &self,
+        origin: &str,
+        project: &str,
+        ranges: &[Area],
+        with_data: bool,
+        now: Duration,
+    ) -> Value {
+        let calc = Calc::new(self, now);
         let sheet_json = |(at, sheet): (usize, &Sheet)| {
             let mut json = json!({ "properties": sheet.properties_json(at) });
             if with_data {
@@ -209,7 +242,7 @@ impl Spreadsheet {
                     ranges => ranges.iter().filter(|area| area.sheet == at).collect(),
                 };
                 let data: Vec<Value> =
-                    parts.iter().map(|area| sheet.grid_data(area, &self.metadata, project)).collect();
+                    parts.iter().map(|area| sheet.grid_data(area, &self.metadata, project, &calc)).collect();
                 json["data"] = data.into();
             }
             for (name, list) in sheet.kept.iter() {

@@ -1,11 +1,14 @@
 //! `spreadsheets.values.*` (docs/google.md 4.1, 4.2, 8).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
-    cell::{CellValue, Formats},
-    entry::{Input, enter},
+    cell::{Cell, CellValue, Formats},
+    entry::{Input, enter, year_of},
     errors::Refusal,
+    formula::Calc,
     grid::Grid,
     ranges::{Area, Dimension},
     render::{self, Render},
@@ -14,16 +17,22 @@ use super::{
 };
 use crate::wire::Params;
 
-/// How values are wanted back.
+/// How values are wanted back, and the moment that formulas are worked out for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) render: Render,
     pub(crate) by_columns: bool,
+    pub(crate) now: Duration,
 }
 
 impl Reading {
     /// From three options by whatever names they have in the query or body at hand.
-    pub(crate) fn new(render: Option<&str>, dates: Option<&str>, major: Option<&str>) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        render: Option<&str>,
+        dates: Option<&str>,
+        major: Option<&str>,
+        now: Duration,
+    ) -> Result<Self, Refusal> {
         let bad =
             |name: &str, value: &str| Refusal::invalid(format!("Invalid value at '{name}' (TYPE_ENUM), \"{value}\""));
         let dates_as_text = match dates {
@@ -37,7 +46,7 @@ impl Reading {
             Some("FORMULA") => Render::Formula { dates_as_text },
             Some(other) => return Err(bad("value_render_option", other)),
         };
-        Ok(Self { render, by_columns: by_columns(major).map_err(|other| bad("major_dimension", other))? })
+        Ok(Self { render, by_columns: by_columns(major).map_err(|other| bad("major_dimension", other))?, now })
     }
 }
 
@@ -50,10 +59,10 @@ fn by_columns(major: Option<&str>) -> Result<bool, &str> {
 }
 
 /// The `valueInputOption`, which is required.
-pub(crate) fn input(option: Option<&str>) -> Result<Input, Refusal> {
+pub(crate) fn input(option: Option<&str>, now: Duration) -> Result<Input, Refusal> {
     match option {
         Some("RAW") => Ok(Input::Raw),
-        Some("USER_ENTERED") => Ok(Input::UserEntered),
+        Some("USER_ENTERED") => Ok(Input::UserEntered { year: year_of(now) }),
         None | Some("INPUT_VALUE_OPTION_UNSPECIFIED") => {
             Err(Refusal::unsourced("'valueInputOption' is required but not specified"))
         }
@@ -65,8 +74,13 @@ impl Spreadsheet {
     /// A ValueRange: trailing blanks and rows are left out, and `values` if there are none.
     pub(crate) fn read(&self, area: &Area, reading: Reading) -> Value {
         let sheet = &self.sheets[area.sheet];
+        let calc = Calc::new(self, reading.now);
+        let shown = |row: usize, column: usize, cell: &Cell| match reading.render {
+            Render::Formula { .. } => render::value(cell, reading.render),
+            render => render::value(&render::shown(cell, &calc, (area.sheet, row, column)).0, render),
+        };
         let value = |row: usize, column: usize| match sheet.grid.cell(row, column) {
-            Some(cell) => render::value(cell, reading.render),
+            Some(cell) => shown(row, column, cell),
             None => "".into(),
         };
         let is_blank = |value: &Value| value.as_str() == Some("");
@@ -79,10 +93,10 @@ impl Spreadsheet {
             false => {
                 let count = last_row.saturating_sub(area.rows.start);
                 let width = |cells: usize| area.columns.start.min(cells)..area.columns.end.min(cells);
-                let rows = sheet.grid.rows().skip(area.rows.start).take(count);
-                rows.map(|row| {
-                    let cells = &row.cells[width(row.cells.len())];
-                    line(cells.iter().map(|cell| render::value(cell, reading.render)).collect())
+                let rows = sheet.grid.rows().enumerate().skip(area.rows.start).take(count);
+                rows.map(|(at, row)| {
+                    let columns = width(row.cells.len());
+                    line(columns.map(|column| shown(at, column, &row.cells[column])).collect())
                 })
                 .collect()
             }
@@ -283,19 +297,19 @@ fn region(grid: &Grid, row: usize, column: usize) -> Area {
 }
 
 /// The reading that a write's options ask for, if its values are wanted back.
-pub(crate) fn back(query: &Params) -> Result<Option<Reading>, Refusal> {
+pub(crate) fn back(query: &Params, now: Duration) -> Result<Option<Reading>, Refusal> {
     if !query.flag("includeValuesInResponse") {
         return Ok(None);
     }
-    Reading::new(query.filled("responseValueRenderOption"), query.filled("responseDateTimeRenderOption"), None)
+    Reading::new(query.filled("responseValueRenderOption"), query.filled("responseDateTimeRenderOption"), None, now)
         .map(Some)
 }
 
 /// The same from the body of a batch.
-pub(crate) fn back_of_body(body: &Value) -> Result<Option<Reading>, Refusal> {
+pub(crate) fn back_of_body(body: &Value, now: Duration) -> Result<Option<Reading>, Refusal> {
     if body["includeValuesInResponse"] != true {
         return Ok(None);
     }
     let text = |name: &str| body[name].as_str();
-    Reading::new(text("responseValueRenderOption"), text("responseDateTimeRenderOption"), None).map(Some)
+    Reading::new(text("responseValueRenderOption"), text("responseDateTimeRenderOption"), None, now).map(Some)
 }

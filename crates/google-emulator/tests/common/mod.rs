@@ -1,6 +1,8 @@
 //! The vocabulary of the tests: a world with its own clock.
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+mod conform;
+
 use std::time::Duration;
 
 use google_emulator::{CLIENT_ID, CLIENT_SECRET, Model, Options, Reply, Request};
@@ -46,7 +48,9 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, request: &Request) -> Reply {
-        self.model.handle(self.now, request)
+        let reply = self.model.handle(self.now, request);
+        conform::check(request, &reply);
+        reply
     }
 
     pub(crate) fn wait(&mut self, seconds: u64) -> &mut Self {
