@@ -88,7 +88,7 @@ fn cargo_path() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-fn target_folder() -> Result<PathBuf, String> {
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
     let arguments = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
     let output =
         Command::new(cargo_path()).args(arguments).output().map_err(|error| format!("cannot run cargo: {error}"))?;

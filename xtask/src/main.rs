@@ -4,6 +4,7 @@
 //! end of the run names every one.
 
 mod bare;
+mod campaigns;
 mod clients;
 mod deny;
 mod fuzz;
@@ -23,6 +24,9 @@ cargo xtask COMMAND
   drivers    the examples of device-grant, run with the emulator
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
   clients    Google's libraries for Python and Node, gspread and oauth4webapi, held to the emulator
+  kills [S]  kill -9 at everybody for S seconds (default 300), then count the rows; `kills S SEED`
+  disk       the same count after disks that were full, failing or read-only (root, FUSE, loop devices)
+  power [N]  N power cuts on a disk that forgets what was not synced (default 200); `power N SEED`
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
@@ -52,6 +56,9 @@ const GATE: &[Named] = &[
     ("bare", bare::check),
     ("fuzz", fuzz::check),
     ("drivers", interop::drivers),
+    ("kills", campaigns::short_kills),
+    ("disk", campaigns::disk),
+    ("power", campaigns::short_power),
     ("interop", interop::servers),
     ("clients", clients::run),
 ];
@@ -62,6 +69,8 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "test" => test(),
         "fuzz" => fuzz::command(arguments.next().as_deref()),
+        "kills" => campaigns::kills(arguments.next().as_deref().unwrap_or("300"), arguments.next().as_deref()),
+        "power" => campaigns::power(arguments.next().as_deref().unwrap_or("200"), arguments.next().as_deref()),
         "pictures" => pictures(),
         "adapters" => adapters(),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),

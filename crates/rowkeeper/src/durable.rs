@@ -38,6 +38,16 @@ pub(crate) fn replace_keeping(path: &Path, suffix: &str, content: &[u8]) -> io::
     replace(path, content)
 }
 
+/// What was written to the file, by whomever, survives a power cut from now on. A missing or empty file is fine.
+pub(crate) fn sync_if_there(path: &Path) -> io::Result<()> {
+    match open_own(path) {
+        Ok(file) if file.metadata()?.len() == 0 => Ok(()),
+        Ok(file) => file.sync_data().and_then(|()| sync_parent(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes a file for good: when this returns `Ok` it stays gone through a power cut. A missing file is fine.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     remove_if_there(path)?;

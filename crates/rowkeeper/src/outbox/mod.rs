@@ -23,6 +23,8 @@ use std::{fmt, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 use sheet_courier::{Tag, caller_id_hash, random_row_id};
 
+use crate::durable;
+
 pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
 pub use export::Format;
@@ -88,13 +90,19 @@ struct NewIdentity {
 impl Outbox {
     /// Opens the outbox at `path`, or creates it, readable by this user alone.
     ///
+    /// What is in it then is on the disk. A process that died between writing to the log and syncing it left rows and
+    /// batches there that SQLite reads like any other; to answer "known", or to send such a batch, and then to lose power
+    /// would be to break a promise.
+    ///
     /// # Errors
     /// `File`: the directory must exist and be writable. `Newer`: use the newer program. `Damaged`: nothing was changed;
     /// keep the file, recover what can be recovered with SQLite's own tools, and start with a new one.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::prepare(Connection::open_with_flags(path, flags)?, options)
+        let outbox = Self::prepare(Connection::open_with_flags(path, flags)?, options)?;
+        durable::sync_if_there(&durable::with_suffix(path, "-wal")).map_err(OpenError::Unsynced)?;
+        Ok(outbox)
     }
 
     /// Opens the outbox at `path` to look at it where nothing can be written: a disk that was remounted read-only is the
@@ -390,6 +398,8 @@ pub enum OpenError {
     Damaged(rusqlite::Error),
     /// SQLite could not open or read it: permissions, a full or failing disk.
     Sqlite(rusqlite::Error),
+    /// What an earlier process wrote cannot be put on the disk: it is full or failing.
+    Unsynced(io::Error),
     /// The OS gave no random numbers.
     NoRandomness,
 }
@@ -435,6 +445,7 @@ impl OpenError {
                         | ErrorCode::DatabaseLocked
                 )
             ),
+            Self::Unsynced(_) => true,
             Self::Newer { .. } | Self::Older { .. } | Self::Damaged(_) | Self::NoRandomness => false,
         }
     }
@@ -471,6 +482,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, .. } => write!(f, "cannot create {}", path.display()),
+            Self::Unsynced(_) => write!(f, "what is in it cannot be synced to the disk"),
             Self::Newer { found, known } => {
                 write!(f, "the outbox has version {found}, this program knows {known}; use the newer program")
             }
@@ -487,7 +499,7 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::File { source, .. } => Some(source),
+            Self::File { source, .. } | Self::Unsynced(source) => Some(source),
             Self::Damaged(error) | Self::Sqlite(error) => Some(error),
             Self::Newer { .. } | Self::Older { .. } | Self::NoRandomness => None,
         }

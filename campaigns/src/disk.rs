@@ -1,0 +1,262 @@
+//! A disk that keeps, through a power cut, what was flushed, and of the rest whatever it likes.
+//!
+//! A real ext4 lies on a loop device over a file that we serve by FUSE. What the kernel writes is volatile until it asks
+//! for a flush, as in a drive's cache or a card's controller; the cut keeps a random part of the 512-byte sectors that
+//! were not flushed, each in one of the versions it had since. From the cut on the disk answers with I/O errors.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use fuser::{
+    BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo,
+    LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request,
+    WriteFlags,
+};
+use tempfile::TempDir;
+
+use crate::Outcome;
+use crate::process::system;
+use crate::random::Random;
+
+/// Bytes of the disk: room for a journal and a small queue.
+const SIZE: u64 = 24 << 20;
+const SECTOR: usize = 512;
+
+/// What is on a disk without power.
+#[derive(Clone)]
+pub(crate) struct Image(Vec<u8>);
+
+impl Image {
+    /// An empty ext4.
+    pub(crate) fn formatted() -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("image");
+        fs::File::create(&path)?.set_len(SIZE)?;
+        let path = path.to_string_lossy();
+        let whole = "lazy_itable_init=0,lazy_journal_init=0";
+        system("mkfs.ext4", &["-q", "-F", "-b", "4096", "-J", "size=4", "-E", whole, &path])?;
+        Ok(Self(fs::read(&*path)?))
+    }
+}
+
+/// A disk with power, and the file system on it.
+pub(crate) struct Disk {
+    platter: Arc<Mutex<Platter>>,
+    folder: TempDir,
+    session: Option<BackgroundSession>,
+}
+
+impl Disk {
+    /// Power on: the journal is replayed, the file system is there.
+    pub(crate) fn boot(image: Image, options: &str) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let (device, files) = (folder.path().join("device"), folder.path().join("files"));
+        fs::create_dir(&device)?;
+        fs::create_dir(&files)?;
+        let platter = Arc::new(Mutex::new(Platter::new(image)));
+        let mut config = Config::default();
+        config.mount_options = vec![MountOption::FSName("campaign".into())];
+        let session = fuser::spawn_mount(Served(Arc::clone(&platter)), &device, &config)
+            .map_err(|error| format!("FUSE cannot be mounted: {error}"))?;
+        let disk = Self { platter, folder, session: Some(session) };
+        let (device, files) = (device.join(NAME), disk.files());
+        let options = format!("loop,{options}");
+        system("mount", &["-t", "ext4", "-o", &options, &device.to_string_lossy(), &files.to_string_lossy()])?;
+        Ok(disk)
+    }
+
+    /// Where its files are.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    /// The power goes, now. What is left.
+    pub(crate) fn cut(&self, random: &mut Random) -> Image {
+        let mut platter = self.platter();
+        platter.broken = true;
+        let kept = match random.below(4) {
+            0 => 0,
+            1 => 100,
+            _ => random.below(100),
+        };
+        let mut left = platter.durable.clone();
+        for (sector, versions) in &platter.volatile {
+            if random.chance(kept) {
+                let version = &versions[random.below(versions.len() as u64) as usize];
+                left[sector * SECTOR..][..SECTOR].copy_from_slice(version);
+            }
+        }
+        Image(left)
+    }
+
+    /// From now on every write and flush fails, or none.
+    pub(crate) fn fail(&self, failing: bool) {
+        self.platter().broken = failing;
+    }
+
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        lock(&self.platter)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let lazily = |path: &Path| _ = system("umount", &["-l", &path.to_string_lossy()]);
+        lazily(&self.files());
+        lazily(&self.folder.path().join("device"));
+        // Its thread ends with the connection, when the kernel lets go of the loop device.
+        drop(self.session.take());
+    }
+}
+
+fn lock(platter: &Mutex<Platter>) -> MutexGuard<'_, Platter> {
+    platter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Platter {
+    durable: Vec<u8>,
+    current: Vec<u8>,
+    /// What was written since the last flush, by sector, oldest first.
+    volatile: BTreeMap<usize, Vec<[u8; SECTOR]>>,
+    broken: bool,
+}
+
+impl Platter {
+    fn new(image: Image) -> Self {
+        Self { current: image.0.clone(), durable: image.0, volatile: BTreeMap::new(), broken: false }
+    }
+
+    fn write(&mut self, offset: usize, data: &[u8]) {
+        self.current[offset..][..data.len()].copy_from_slice(data);
+        for sector in offset / SECTOR..(offset + data.len()).div_ceil(SECTOR) {
+            let mut version = [0; SECTOR];
+            version.copy_from_slice(&self.current[sector * SECTOR..][..SECTOR]);
+            self.volatile.entry(sector).or_default().push(version);
+        }
+    }
+
+    fn flush(&mut self) {
+        for (sector, versions) in std::mem::take(&mut self.volatile) {
+            if let Some(last) = versions.last() {
+                self.durable[sector * SECTOR..][..SECTOR].copy_from_slice(last);
+            }
+        }
+    }
+}
+
+/// The one file of the FUSE file system.
+const NAME: &str = "disk";
+const DISK: INodeNo = INodeNo(2);
+const FOR_EVER: Duration = Duration::from_secs(3_600);
+
+struct Served(Arc<Mutex<Platter>>);
+
+impl Filesystem for Served {
+    fn lookup(&self, _: &Request, _: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if name == NAME { reply.entry(&FOR_EVER, &attributes(DISK), Generation(0)) } else { reply.error(Errno::ENOENT) }
+    }
+
+    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        reply.attr(&FOR_EVER, &attributes(inode));
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.opened(FileHandle(0), FopenFlags::empty());
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let platter = lock(&self.0);
+        let start = (offset as usize).min(platter.current.len());
+        let end = (start + size as usize).min(platter.current.len());
+        reply.data(&platter.current[start..end]);
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        data: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let mut platter = lock(&self.0);
+        let offset = offset as usize;
+        if platter.broken || offset + data.len() > platter.current.len() {
+            return reply.error(Errno::EIO);
+        }
+        platter.write(offset, data);
+        reply.written(data.len() as u32);
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.ok(); // somebody closed the file: a disk does not notice
+    }
+
+    fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        let mut platter = lock(&self.0);
+        if platter.broken {
+            return reply.error(Errno::EIO);
+        }
+        platter.flush();
+        reply.ok();
+    }
+}
+
+fn attributes(inode: INodeNo) -> FileAttr {
+    let is_disk = inode == DISK;
+    FileAttr {
+        ino: inode,
+        size: if is_disk { SIZE } else { 0 },
+        blocks: SIZE / SECTOR as u64,
+        atime: UNIX_EPOCH,
+        mtime: UNIX_EPOCH,
+        ctime: UNIX_EPOCH,
+        crtime: UNIX_EPOCH,
+        kind: if is_disk { FileType::RegularFile } else { FileType::Directory },
+        perm: if is_disk { 0o600 } else { 0o700 },
+        nlink: 1,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        blksize: 4_096,
+        flags: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_keeps_what_was_flushed_and_no_more_than_was_written() {
+        let mut platter = Platter::new(Image(vec![0; 4 * SECTOR]));
+        platter.write(0, &[1; SECTOR]);
+        platter.flush();
+        platter.write(0, &[2; 2 * SECTOR]);
+        platter.write(0, &[3; SECTOR / 2]);
+        assert_eq!(platter.durable[..SECTOR + 1], [&[1; SECTOR][..], &[0]].concat());
+        assert_eq!(platter.volatile[&0].len(), 2);
+        assert_eq!((platter.volatile[&0][1][0], platter.volatile[&0][1][SECTOR - 1]), (3, 2));
+        platter.flush();
+        assert_eq!(platter.durable, platter.current);
+        assert!(platter.volatile.is_empty());
+    }
+}
