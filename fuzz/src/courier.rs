@@ -71,7 +71,7 @@ fn options() -> Options {
 
 fn row(handle: i64, id: &str, grams: f64) -> Row {
     let cells = vec![
-        ("time".into(), Cell::DateTime(46_000.5)),
+        ("time".into(), Cell::Serial(46_000.5, sheet_courier::Format::DateTime(sheet_courier::Precision::Second))),
         ("device".into(), Cell::Text("=scale".into())),
         ("grams".into(), Cell::Number(grams)),
     ];

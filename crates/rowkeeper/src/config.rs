@@ -92,11 +92,24 @@ pub struct Sheet {
     pub title: String,
     /// The zone of the times in the sheet, such as `Europe/Vienna`; the machine's own when left out.
     pub timezone: Option<String>,
+    /// How much of a second is shown.
+    pub precision: Precision,
+}
+
+/// `precision`: how times and durations look in the sheet. The cell holds all of it either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// `18:30:05`.
+    #[default]
+    Second,
+    /// `18:30:05.250`.
+    Millisecond,
 }
 
 impl Default for Sheet {
     fn default() -> Self {
-        Self { title: "Rowkeeper log".into(), timezone: None }
+        Self { title: "Rowkeeper log".into(), timezone: None, precision: Precision::Second }
     }
 }
 
@@ -249,7 +262,7 @@ impl Config {
         };
         let mut tables = written.table;
         if tables.is_empty() {
-            tables.push(Table { name: "records".into(), columns: Vec::new() });
+            tables.push(Table { name: "records".into(), columns: Vec::new(), rotate: None });
         }
         check_tables(&tables)?;
         if let Some(zone) = &written.sheet.timezone {
@@ -458,7 +471,13 @@ fn check_tables(tables: &[Table]) -> Result<(), ConfigError> {
         if tables[..at].iter().any(|other| other.name == table.name) {
             return bad(format!("two tables are called \"{}\"", table.name));
         }
+        if let Some(other) = tables.iter().find(|other| other.rotate.is_some() && other.may_be_called(&table.name)) {
+            return bad(format!("\"{}\" is also a tab of \"{}\", which rotates", table.name, other.name));
+        }
         for column in &table.columns {
+            if table.columns.iter().filter(|other| other.name == column.name).count() > 1 {
+                return bad(format!("\"{}\" has two columns called \"{}\"", table.name, column.name));
+            }
             if let Err(what) = table::check_key(&column.name) {
                 return bad(format!("column \"{}\" of \"{}\": {what}", column.name, table.name));
             }
@@ -591,6 +610,21 @@ mod tests {
             ("[[table]]\nname = \"\"\n", "a table needs a name"),
             ("[[table]]\nname = \"a\"\n[[table]]\nname = \"a\"\n", "two tables are called \"a\""),
             ("[[table]]\nname = \"a\"\ncolumns = [{ name = \"time\" }]\n", "column \"time\" of \"a\""),
+            (
+                "[[table]]\nname = \"a\"\ncolumns = [{ name = \"x\" }, { name = \"x\" }]\n",
+                "\"a\" has two columns called \"x\"",
+            ),
+            (
+                "[[table]]\nname = \"a\"\ncolumns = [{ name = \"x\", type = \"int\" }]\n",
+                "unknown variant `int`, expected one of `auto`, `text`",
+            ),
+            ("[[table]]\nname = \"a\"\nrotate = \"week\"\n", "unknown variant `week`, expected `month` or `year`"),
+            (
+                "[[table]]\nname = \"a\"\nrotate = \"year\"\n[[table]]\nname = \"a 2026\"\n",
+                "\"a 2026\" is also a tab of \"a\"",
+            ),
+            ("[sheet]\nprecision = \"minute\"\n", "expected `second` or `millisecond`"),
+            ("[outbox]\nkeep_delivered = \"soon\"\n", "line 2: \"soon\" is not a time such as \"30d\""),
             ("[sheet\n", "line 1"),
             ("[provider]\nclient_id = \"a\"\n[provider.extra]\nx = [1]\n", "x must be a text"),
         ] {

@@ -34,6 +34,58 @@ pub enum Cell {
     Bool(bool),
     /// Nothing.
     Blank,
-    /// A date and time: days since 1899-12-30 in the sheet's zone.
-    DateTime(f64),
+    /// Nothing yet, in a column of this format.
+    Empty(Format),
+    /// Days: since 1899-12-30 in the sheet's zone for what has a date, else since midnight.
+    Serial(f64, Format),
+}
+
+impl Cell {
+    /// How the numbers of its column look.
+    pub fn format(&self) -> Option<Format> {
+        match self {
+            Self::Serial(_, format) | Self::Empty(format) => Some(*format),
+            _ => None,
+        }
+    }
+}
+
+/// How a serial number looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `2026-11-22`.
+    Date,
+    /// `18:30:05`.
+    TimeOfDay(Precision),
+    /// `2026-11-22 18:30:05`.
+    DateTime(Precision),
+    /// `31:30:05`.
+    Duration(Precision),
+}
+
+/// How much of a second is shown. The number holds all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Whole seconds.
+    #[default]
+    Second,
+    /// Thousandths.
+    Millisecond,
+}
+
+impl Format {
+    /// `type` (it must be given) and `pattern` of a `NumberFormat` (Sheets v4 discovery document, and the guide to
+    /// patterns that it names).
+    pub(crate) fn type_and_pattern(self) -> (&'static str, &'static str) {
+        use Precision::{Millisecond, Second};
+        match self {
+            Self::Date => ("DATE", "yyyy-mm-dd"),
+            Self::TimeOfDay(Second) => ("TIME", "hh:mm:ss"),
+            Self::TimeOfDay(Millisecond) => ("TIME", "hh:mm:ss.000"),
+            Self::DateTime(Second) => ("DATE_TIME", "yyyy-mm-dd hh:mm:ss"),
+            Self::DateTime(Millisecond) => ("DATE_TIME", "yyyy-mm-dd hh:mm:ss.000"),
+            Self::Duration(Second) => ("TIME", "[h]:mm:ss"),
+            Self::Duration(Millisecond) => ("TIME", "[h]:mm:ss.000"),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::cell::{Cell, Row};
+use crate::cell::{Cell, Format, Row};
 use crate::durable::FrozenTab;
 use crate::ids::{Digest, Fate, MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Register, Tab, Versions, register_value};
@@ -18,9 +18,6 @@ use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Register, Tab, Versions, regi
 pub const MAX_BODY_BYTES: usize = 2_000_000;
 /// Rows of one batch: as many as one transaction and one look at the queue may reasonably hold.
 pub(crate) const MAX_ROWS: u32 = 5_000;
-
-/// How a time looks. `type` must be given (Sheets v4 discovery document, `NumberFormat`).
-const DATE_TIME_FORMAT: &str = "yyyy-mm-dd hh:mm:ss";
 
 /// What a batch will be, all but its marker.
 #[derive(Debug)]
@@ -106,6 +103,11 @@ impl Plan {
         appends.push_str(r#","fields":"userEnteredValue,userEnteredFormat.numberFormat","rows":["#);
         appends.push_str(&part.rows);
         appends.push_str("]}}");
+        // Behind the rows: the grid has a row below the header only from here on.
+        for (column, format) in part.formats.iter().filter(|(column, _)| version == 0 || **column >= old) {
+            appends.push(',');
+            appends.push_str(&column_format(sheet_id, *column, *format).to_string());
+        }
         self.after.tabs.insert(part.table, Some(Tab { sheet_id, grid_columns, header: part.header }));
     }
 
@@ -225,6 +227,8 @@ struct Part {
     /// The tab's, with new columns behind.
     header: Vec<String>,
     columns: BTreeMap<String, usize>,
+    /// Of the columns that have one.
+    formats: BTreeMap<usize, Format>,
     /// `RowData` objects, comma-separated.
     rows: String,
 }
@@ -248,6 +252,9 @@ impl Tables<'_> {
         cells.insert(part.column(ID_COLUMN), text_cell(&row.id).to_string());
         for (name, cell) in &row.cells {
             let column = part.column(name);
+            if let Some(format) = cell.format() {
+                part.formats.entry(column).or_insert(format);
+            }
             if let Some(json) = cell_json(cell) {
                 cells.insert(column, json.to_string());
             }
@@ -272,7 +279,7 @@ impl Part {
             // Of two columns with one name the first is ours; the other is a person's copy.
             columns.entry(name.clone()).or_insert(at);
         }
-        Self { table, tab, header, columns, rows: String::new() }
+        Self { table, tab, header, columns, formats: BTreeMap::new(), rows: String::new() }
     }
 
     fn column(&mut self, name: &str) -> usize {
@@ -327,6 +334,21 @@ fn change_header(part: &Part, sheet_id: i32, version: u32, changes: &mut Vec<Val
     }
 }
 
+/// How the numbers of a whole column look, from below the header to the end of the grid: set once, with the call that
+/// adds the column. What a person makes of it afterwards stays.
+fn column_format(sheet_id: i32, column: usize, format: Format) -> Value {
+    json!({"repeatCell": {
+        "range": {"sheetId": sheet_id, "startRowIndex": 1, "startColumnIndex": column, "endColumnIndex": column + 1},
+        "cell": {"userEnteredFormat": number_format(format)},
+        "fields": "userEnteredFormat.numberFormat",
+    }})
+}
+
+fn number_format(format: Format) -> Value {
+    let (kind, pattern) = format.type_and_pattern();
+    json!({"numberFormat": {"type": kind, "pattern": pattern}})
+}
+
 fn tab_properties(sheet_id: i32, title: &str, columns: usize) -> Value {
     let grid = json!({"rowCount": 2, "columnCount": columns.max(1), "frozenRowCount": 1});
     json!({"sheetId": sheet_id, "title": title, "gridProperties": grid})
@@ -353,14 +375,16 @@ fn text_cell(text: &str) -> Value {
 /// Never `formulaValue`: text that begins with `=` stays text (docs/google.md).
 fn cell_json(cell: &Cell) -> Option<Value> {
     Some(match cell {
-        Cell::Blank => return None,
+        Cell::Blank | Cell::Empty(_) => return None,
         Cell::Text(text) => text_cell(text),
         Cell::Bool(bool) => json!({"userEnteredValue": {"boolValue": bool}}),
         Cell::Number(number) if number.is_finite() => json!({"userEnteredValue": {"numberValue": number}}),
         Cell::Number(number) => text_cell(&number.to_string()),
-        Cell::DateTime(serial) => json!({
+        // The format goes with the cell too: whether rows that the grid grew by inherit their column's is unknown
+        // (docs/google.md, S11).
+        Cell::Serial(serial, format) => json!({
             "userEnteredValue": {"numberValue": serial},
-            "userEnteredFormat": {"numberFormat": {"type": "DATE_TIME", "pattern": DATE_TIME_FORMAT}},
+            "userEnteredFormat": number_format(*format),
         }),
     })
 }
@@ -388,6 +412,9 @@ mod tests {
     use alloc::format;
 
     use super::*;
+    use crate::cell::Precision;
+
+    const MOMENT: Format = Format::DateTime(Precision::Second);
 
     fn row(handle: i64, table: &str, cells: &[(&str, Cell)]) -> Row {
         Row {
@@ -429,7 +456,7 @@ mod tests {
     fn a_lone_row_is_a_marker_and_a_row_in_its_columns() {
         let sheet_id = sheet_id_of_table("t");
         let versions = Versions::from([(sheet_id, Register { version: 1, columns: 3 })]);
-        let rows = [row(1, "t", &[("b", Cell::Text("=1+1".into())), ("a", Cell::DateTime(2.5))])];
+        let rows = [row(1, "t", &[("b", Cell::Text("=1+1".into())), ("a", Cell::Serial(2.5, MOMENT))])];
         let plan = Plan::of(&rows, &layout(&[("t", Some((5, &["_id", "a", "", "b"])))]), &versions, "sheet", 1000);
         let requests = requests(&plan);
         assert_eq!(names(&plan), ["createDeveloperMetadata", "appendCells"]);
@@ -438,7 +465,7 @@ mod tests {
             json!([
                 {"userEnteredValue": {"stringValue": "r1"}},
                 {"userEnteredValue": {"numberValue": 2.5},
-                 "userEnteredFormat": {"numberFormat": {"type": "DATE_TIME", "pattern": DATE_TIME_FORMAT}}},
+                 "userEnteredFormat": {"numberFormat": {"type": "DATE_TIME", "pattern": "yyyy-mm-dd hh:mm:ss"}}},
                 {},
                 {"userEnteredValue": {"stringValue": "=1+1"}},
             ])
@@ -460,6 +487,42 @@ mod tests {
         assert_eq!(register["metadataId"], MarkerId::of_layout("sheet", sheet_id, 5).as_u32());
         assert_eq!(register["metadataValue"], format!("{sheet_id}.5.4"));
         assert_eq!(plan.versions_after[&sheet_id].version, 5);
+    }
+
+    #[test]
+    fn a_column_gets_its_format_once_with_the_call_that_adds_it() {
+        let sheet_id = sheet_id_of_table("t");
+        let cells = [
+            ("a", Cell::Serial(2.5, MOMENT)),
+            ("day", Cell::Empty(Format::Date)),
+            ("took", Cell::Serial(1.5, Format::Duration(Precision::Millisecond))),
+            ("n", Cell::Number(1.0)),
+        ];
+        let rows = [row(1, "t", &cells), row(2, "t", &cells)];
+        let formats = |known: &[&str], version: u32| {
+            let columns = known.len() as u32;
+            let versions = Versions::from([(sheet_id, Register { version, columns })]);
+            let plan = Plan::of(&rows, &layout(&[("t", Some((columns, known)))]), &versions, "sheet", 10_000);
+            let all = requests(&plan);
+            assert!(
+                all.iter().position(|one| one.get("appendCells").is_some())
+                    < all.iter().position(|one| one.get("repeatCell").is_some())
+                    || known.len() == 5 && version > 0
+            );
+            let repeats = all.iter().filter_map(|request| request.get("repeatCell"));
+            let of = |repeat: &Value| {
+                let (range, format) = (&repeat["range"], &repeat["cell"]["userEnteredFormat"]["numberFormat"]);
+                assert_eq!((&range["startRowIndex"], range.get("endRowIndex")), (&json!(1), None));
+                format!("{} {} {}", range["startColumnIndex"], format["type"], format["pattern"])
+            };
+            repeats.map(of).collect::<Vec<_>>()
+        };
+        let moment = r#"1 "DATE_TIME" "yyyy-mm-dd hh:mm:ss""#;
+        let (day, took) = (r#"2 "DATE" "yyyy-mm-dd""#, r#"3 "TIME" "[h]:mm:ss.000""#);
+        let all = ["_id", "a", "day", "took", "n"];
+        assert_eq!(formats(&all, 0), [moment, day, took], "a tab that nobody has set up");
+        assert_eq!(formats(&["_id", "a"], 3), [day, took]);
+        assert_eq!(formats(&all, 3), [] as [&str; 0], "a person may have chosen another since");
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod wire;
 use core::time::Duration;
 
 pub use answer::{Answer, Outcome};
-pub use cell::{Cell, Row};
+pub use cell::{Cell, Format, Precision, Row};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
     Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition,

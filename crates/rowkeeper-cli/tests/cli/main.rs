@@ -20,3 +20,4 @@ mod proxy;
 mod rubbish;
 mod secrecy;
 mod streams;
+mod tables;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 pub use bell::{Bell, POLL, ring};
 pub use lock::DeliveryLock;
+pub use rows::Look;
 
 use crate::clock::{Clock, Mono, Stop, Woke};
 use crate::http::{Lost, Request, Response, Timeouts};
@@ -36,8 +37,10 @@ pub struct Settings {
     pub device: String,
     /// The spreadsheet's time zone; its name is in `sheet`.
     pub zone: TimeZone,
-    /// The spreadsheet to be created, and its tables.
+    /// The spreadsheet to be created.
     pub sheet: Options,
+    /// The tables, and how their rows are written.
+    pub look: Look,
 }
 
 /// Why an attempt has no answer.
@@ -183,6 +186,10 @@ impl Delivery {
                     none.insert((self.prepare)(courier))
                 }
             };
+            let here = rows::Now { mono: now, wall: clock.wall(), boot: &boot, zone: &self.settings.zone };
+            if self.settings.look.rotates() {
+                courier.begins_with(self.settings.look.tabs(here.wall, here.zone));
+            }
             // What a person wished for, or settled, in another process.
             courier.wish(self.outbox.wish()?);
             if courier.bound() > 0 && courier.bound() != self.outbox.bound()? {
@@ -194,9 +201,8 @@ impl Delivery {
                 Step::Gather { max_rows, max_bytes } => {
                     self.outbox.correct_times(&Happened::now(clock))?;
                     let queued = self.outbox.queued(max_rows, max_bytes)?;
-                    let now = rows::Now { mono: now, wall: clock.wall(), boot: &boot, zone: &self.settings.zone };
-                    let device = &self.settings.device;
-                    courier.gathered(queued.into_iter().map(|queued| rows::row(queued, device, &now)).collect());
+                    let (device, look) = (&self.settings.device, &self.settings.look);
+                    courier.gathered(queued.into_iter().map(|queued| look.row(queued, device, &here)).collect());
                 }
                 Step::Commit(transition) => {
                     let change = change_of(&transition, courier);

@@ -8,12 +8,12 @@ use sheet_courier::{Closed, Hold};
 
 use super::Device;
 use crate::clock::{Clock, Mono, Stop, Woke};
-use crate::delivery::{self, AttemptError, Delivery, DeliveryLock, Ended, Settings};
+use crate::config;
+use crate::delivery::{self, AttemptError, Delivery, DeliveryLock, Ended, Look, Settings};
 use crate::http::{Request, Response, Timeouts};
 use crate::outbox::DiskError;
 use crate::session::{self, AccessError, Session, TokenError};
 use crate::status::GrantState;
-use crate::table;
 
 /// Everything that was waiting is in the sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,23 +146,20 @@ impl Device {
             return Err(DeliverError::NotGoogle(provider.preset.clone()));
         }
         let zone = self.config.timezone();
-        let tables = self.config.tables.iter().map(|table| sheet_courier::Table {
-            name: table.name.clone(),
-            // Ours first: a person reads a log from its time.
-            columns: table::OURS
-                .into_iter()
-                .map(str::to_owned)
-                .chain(table.columns.iter().map(|column| column.name.clone()))
-                .collect(),
-        });
+        let precision = match self.config.sheet.precision {
+            config::Precision::Second => sheet_courier::Precision::Second,
+            config::Precision::Millisecond => sheet_courier::Precision::Millisecond,
+        };
+        let look = Look { tables: self.config.tables.clone(), precision };
         Ok(Settings {
             origin: self.sheets_origin().to_owned(),
             device: self.config.device.clone(),
             sheet: sheet_courier::Options {
                 title: self.config.sheet.title.clone(),
                 timezone: zone.iana_name().unwrap_or("Etc/UTC").to_owned(),
-                tables: tables.collect(),
+                tables: look.tabs(self.clock.wall(), &zone),
             },
+            look,
             zone,
         })
     }

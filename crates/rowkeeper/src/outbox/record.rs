@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time as ClockTime};
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -35,6 +36,14 @@ pub enum Value {
         /// Seconds east of UTC.
         offset_s: i32,
     },
+    /// A day.
+    Date(Date),
+    /// A time of day.
+    TimeOfDay(ClockTime),
+    /// A date and time as a clock in the sheet's zone shows it.
+    DateTime(DateTime),
+    /// How long something took.
+    Duration(SignedDuration),
 }
 
 /// When a record happened, as far as the board knew.
@@ -73,13 +82,29 @@ impl Value {
             Self::Bool(bool) => (*bool).into(),
             Self::Null => serde_json::Value::Null,
             Self::Time { unix_ms, offset_s } => rfc3339(*unix_ms, *offset_s).into(),
+            Self::Date(date) => date.to_string().into(),
+            Self::TimeOfDay(time) => time.to_string().into(),
+            Self::DateTime(local) => local.to_string().into(),
+            Self::Duration(duration) => hours(*duration).into(),
         }
     }
 }
 
+/// `1:30:00`, with as much of a second's fraction as there is.
+fn hours(duration: SignedDuration) -> String {
+    let (sign, seconds) = (if duration.is_negative() { "-" } else { "" }, duration.as_secs().unsigned_abs());
+    let fraction = match duration.subsec_nanos().unsigned_abs() {
+        0 => String::new(),
+        nanos => format!(".{nanos:09}").trim_end_matches('0').to_owned(),
+    };
+    format!("{sign}{}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
 /// The nearest that RFC 3339 can write.
 pub(super) fn rfc3339(unix_ms: i64, offset_s: i32) -> String {
-    let time = Timestamp::from_millisecond(unix_ms.clamp(0, 253_402_214_400_000)).unwrap_or(Timestamp::UNIX_EPOCH);
+    // Whole seconds: of the last one jiff takes no fraction in milliseconds.
+    let (first, last) = (Timestamp::MIN.as_second() * 1000, Timestamp::MAX.as_second() * 1000);
+    let time = Timestamp::from_millisecond(unix_ms.clamp(first, last)).unwrap_or(Timestamp::UNIX_EPOCH);
     match Offset::from_seconds(offset_s) {
         Ok(offset) if offset_s != 0 => time.display_with_offset(offset).to_string(),
         _ => time.to_string(),
@@ -138,6 +163,16 @@ struct StoredTime {
     offset_s: i32,
 }
 
+/// The same for what JSON has no type for either.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Tagged {
+    Date(Date),
+    Time(ClockTime),
+    Local(DateTime),
+    Duration(SignedDuration),
+}
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -150,6 +185,10 @@ impl Serialize for Value {
             Self::Time { unix_ms, offset_s } => {
                 StoredTime { unix_ms: *unix_ms, offset_s: *offset_s }.serialize(serializer)
             }
+            Self::Date(date) => Tagged::Date(*date).serialize(serializer),
+            Self::TimeOfDay(time) => Tagged::Time(*time).serialize(serializer),
+            Self::DateTime(local) => Tagged::Local(*local).serialize(serializer),
+            Self::Duration(duration) => Tagged::Duration(*duration).serialize(serializer),
         }
     }
 }
@@ -163,6 +202,7 @@ impl<'de> Deserialize<'de> for Value {
             Number(f64),
             Text(String),
             Time(StoredTime),
+            Tagged(Tagged),
             Null(()),
         }
         Stored::deserialize(deserializer).map_err(D::Error::custom).map(|stored| match stored {
@@ -170,6 +210,10 @@ impl<'de> Deserialize<'de> for Value {
             Stored::Number(number) => Self::Number(number),
             Stored::Text(text) => Self::Text(text),
             Stored::Time(StoredTime { unix_ms, offset_s }) => Self::Time { unix_ms, offset_s },
+            Stored::Tagged(Tagged::Date(date)) => Self::Date(date),
+            Stored::Tagged(Tagged::Time(time)) => Self::TimeOfDay(time),
+            Stored::Tagged(Tagged::Local(local)) => Self::DateTime(local),
+            Stored::Tagged(Tagged::Duration(duration)) => Self::Duration(duration),
             Stored::Null(()) => Self::Null,
         })
     }
@@ -189,10 +233,25 @@ mod tests {
                 ("ok".into(), Value::Bool(true)),
                 ("gone".into(), Value::Null),
                 ("at".into(), Value::Time { unix_ms: -1, offset_s: 36_000 }),
+                ("day".into(), Value::Date(jiff::civil::date(2026, 11, 22))),
+                ("clock".into(), Value::TimeOfDay(jiff::civil::time(18, 30, 5, 250_000_000))),
+                ("local".into(), Value::DateTime(jiff::civil::date(2026, 3, 29).at(2, 30, 0, 0))),
+                ("took".into(), Value::Duration(SignedDuration::new(-5_400, -500_000_000))),
             ],
         };
         let json = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record, "{json}");
+    }
+
+    /// The last moment that can be kept, in whatever offset, and beyond.
+    #[test]
+    fn the_end_of_time_is_written_as_near_as_it_can_be() {
+        let last = Timestamp::MAX.as_second() * 1000;
+        assert_eq!(rfc3339(last, 0), "9999-12-30T22:00:00Z");
+        assert_eq!(rfc3339(last, 14 * 3600), "9999-12-31T12:00:00+14:00");
+        assert_eq!(rfc3339(i64::MAX, 3600), "9999-12-30T23:00:00+01:00");
+        assert!(rfc3339(i64::MIN, 0).starts_with("-009999-01-02T"));
+        assert_eq!(rfc3339(-1, 0), "1969-12-31T23:59:59.999Z");
     }
 
     #[test]

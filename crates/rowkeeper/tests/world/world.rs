@@ -9,7 +9,7 @@ use std::time::Duration;
 use google_emulator::CellValue;
 use jiff::tz::TimeZone;
 use rowkeeper::clock::Clock as _;
-use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Settings, Stepped};
+use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Look, Settings, Stepped};
 use rowkeeper::http::Lost;
 use rowkeeper::outbox::{self, Filter, Happened, NewRow, Outbox, Record, RowState, Value, Which};
 use serde_json::json;
@@ -772,6 +772,7 @@ fn settings(device: &str) -> Settings {
             timezone: "Etc/UTC".into(),
             tables: vec![table("readings"), table("doors")],
         },
+        look: Look::default(),
     }
 }
 

@@ -280,6 +280,11 @@ impl Courier {
         self.state.batch.is_some() && self.trail.doubt
     }
 
+    /// A spreadsheet that is created from now on begins with these tables.
+    pub fn begins_with(&mut self, tables: Vec<Table>) {
+        self.options.tables = tables;
+    }
+
     /// A person wants another spreadsheet, or no other any more: said in another process.
     pub fn wish(&mut self, wish: Option<Wish>) {
         if self.state.wish != wish {

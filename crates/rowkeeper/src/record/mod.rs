@@ -4,6 +4,8 @@
 //! refused with a reason. In particular text is never cut, a number never rounded, and text stays text whatever it
 //! looks like to a spreadsheet.
 
+mod values;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -104,7 +106,8 @@ impl fmt::Display for Refused {
             Self::NotJson(why) => write!(f, "not a JSON object: {}", shown(why)),
             Self::NotCsv(why) => write!(f, "not CSV: {}", shown(why)),
             Self::NotATime(text) => {
-                write!(f, "\"{}\" is not a time with an offset, such as 2026-11-22T18:30:00+01:00", shown(text))
+                let end = if text.starts_with("9999-") { ", before the end of 9999" } else { "" };
+                write!(f, "\"{}\" is not a time with an offset, such as 2026-11-22T18:30:00+01:00{end}", shown(text))
             }
             Self::BadId => write!(f, "an id has 1 to 100 printable characters"),
             Self::Empty => write!(f, "the record has no values"),
@@ -163,7 +166,7 @@ impl Record {
         }
         let table = table(record.table.as_deref());
         for (key, raw) in rest {
-            let value = json_value(&key, raw.get(), declared(table.as_ref(), &key))?;
+            let value = values::of_json(&key, raw.get(), declared(table.as_ref(), &key))?;
             record.push(key, value)?;
         }
         record.checked()
@@ -177,7 +180,7 @@ impl Record {
         for pair in pairs {
             let (key, text) = pair?;
             if !record.take_reserved(key, || Ok(text.to_owned()))? {
-                record.push(key.to_owned(), text_value(key, text, declared(table, key))?)?;
+                record.push(key.to_owned(), values::of_text(key, text, declared(table, key))?)?;
             }
         }
         record.checked()
@@ -242,6 +245,8 @@ impl Time {
                 .enumerate()
                 .all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() })
             && matches!(bytes[10], b'T' | b't' | b' ')
+            // A leap second is taken for the one before it.
+            && bytes.get(16..19) != Some(b":60")
             && !text.contains('[');
         let moment: Timestamp = looks.then(|| text.parse().ok()).flatten()?;
         let offset_s = match &text[text.len() - 1..] {
@@ -253,7 +258,9 @@ impl Time {
                 if text.as_bytes()[sign] == b'-' { -seconds } else { seconds }
             }
         };
-        Some(Self { unix_ms: moment.as_millisecond(), offset_s })
+        // The last half second that jiff knows is not a number of milliseconds to it.
+        let unix_ms = moment.as_millisecond();
+        Timestamp::from_millisecond(unix_ms).is_ok().then_some(Self { unix_ms, offset_s })
     }
 }
 
@@ -271,88 +278,8 @@ fn declared(table: Option<&Table>, key: &str) -> ColumnType {
         .unwrap_or_default()
 }
 
-/// A value that came as text, without a type of its own.
-fn text_value(key: &str, text: &str, kind: ColumnType) -> Result<Value, Refused> {
-    let wrong = |wanted| Refused::Type { key: key.into(), wanted };
-    if text.is_empty() {
-        return Ok(Value::Null);
-    }
-    match kind {
-        ColumnType::Text => as_text(key, text),
-        ColumnType::Number => number(text).map(Value::Number).ok_or_else(|| wrong("a number")),
-        ColumnType::Boolean => boolean(text).map(Value::Bool).ok_or_else(|| wrong("true or false")),
-        ColumnType::Time => Time::parse(text).map(Value::from).ok_or_else(|| wrong("a time with an offset")),
-        ColumnType::Auto => {
-            let typed = boolean(text)
-                .map(Value::Bool)
-                .or_else(|| number(text).map(Value::Number))
-                .or_else(|| Time::parse(text).map(Value::from));
-            typed.map_or_else(|| as_text(key, text), Ok)
-        }
-    }
-}
-
-fn json_value(key: &str, raw: &str, kind: ColumnType) -> Result<Value, Refused> {
-    match raw.as_bytes().first() {
-        Some(b'n') => Ok(Value::Null),
-        Some(b'{' | b'[') => Err(Refused::Nested(key.into())),
-        Some(b'"') => {
-            let text: String = serde_json::from_str(raw).map_err(|error| Refused::NotJson(error.to_string()))?;
-            match kind {
-                // JSON's own type is text; only a declared column makes more of it.
-                ColumnType::Auto => as_text(key, &text),
-                _ => text_value(key, &text, kind),
-            }
-        }
-        Some(b't' | b'f') => text_value(key, raw, kind),
-        // JSON says that it is a number, so it is one, unless a column is declared otherwise.
-        _ => match kind {
-            ColumnType::Auto | ColumnType::Number => json_number(key, raw),
-            _ => text_value(key, raw, kind),
-        },
-    }
-}
-
-/// A number as a program wrote it: fractions are doubles in the program too, and its digits are those of a double. A whole
-/// number that a double cannot hold (a long id) is kept as its digits.
-fn json_number(key: &str, raw: &str) -> Result<Value, Refused> {
-    let number: f64 = serde_json::from_str(raw).map_err(|error| Refused::NotJson(error.to_string()))?;
-    let whole = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    match number.is_finite() {
-        true if whole && format!("{number:.0}") != raw && raw != "-0" => as_text(key, raw),
-        true => Ok(Value::Number(number)),
-        false => Err(Refused::Type { key: key.into(), wanted: "a finite number" }),
-    }
-}
-
 fn json_text(key: &str, raw: &RawValue) -> Result<String, Refused> {
     serde_json::from_str(raw.get()).map_err(|_| Refused::Type { key: key.into(), wanted: "a text" })
-}
-
-fn as_text(key: &str, text: &str) -> Result<Value, Refused> {
-    match text.encode_utf16().count() {
-        0..=TEXT_LIMIT => Ok(Value::Text(text.into())),
-        characters => Err(Refused::TooLong { key: key.into(), characters }),
-    }
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-/// A number as JSON writes it, of at most 15 digits: those a double holds exactly, so what is read back is what was
-/// written. Telephone numbers (`+43…`), codes with leading zeros, `NaN` and long ids are not numbers.
-fn number(text: &str) -> Option<f64> {
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
-    let json: serde_json::Number = (digits <= 15).then(|| serde_json::from_str(text).ok()).flatten()?;
-    // serde_json ignores white space around a number; a value with some is text.
-    let bare = text.bytes().all(|byte| !byte.is_ascii_whitespace());
-    json.as_f64().filter(|number| bare && number.is_finite())
 }
 
 /// At most forty characters of what somebody sent, without control characters.
@@ -469,6 +396,9 @@ mod tests {
             (vec![long.as_str()], "60000 characters; a cell holds at most 50000"),
             (vec![], "no values"),
             (vec!["_at=noon", "a=1"], "\"noon\" is not a time"),
+            (vec!["_at=9999-12-31T23:59:59Z", "a=1"], "before the end of 9999"),
+            (vec!["_at=9999-12-30T22:00:00.5Z", "a=1"], "before the end of 9999"),
+            (vec!["_at=2026-11-22T23:59:60Z", "a=1"], "is not a time"),
             (vec!["_id=", "a=1"], "an id has 1 to 100"),
         ] {
             let error = Record::from_words(words.iter().copied(), None).unwrap_err().to_string();
@@ -497,7 +427,7 @@ mod tests {
         let record = Record::from_words(["zip=1040", "n=3"], Some(&table)).unwrap();
         assert_eq!(record.fields[0].1, Value::Text("1040".into()));
         let refused = Record::from_words(["n=three"], Some(&table)).unwrap_err();
-        assert_eq!(refused.to_string(), "\"n\" must be a number");
+        assert_eq!(refused.to_string(), "\"n\" must be a number of at most 15 digits");
     }
 
     #[test]
