@@ -98,7 +98,7 @@ pub(crate) fn run() -> Step {
 }
 
 /// Why there is no interpreter with its libraries.
-enum Missing {
+pub(crate) enum Missing {
     /// This machine has no such thing, or no network to get it from.
     Absent(String),
     /// It could be had, but what is pinned here does not install.
@@ -135,7 +135,7 @@ impl Runtime {
     }
 }
 
-fn python(folder: &Path) -> Result<PathBuf, Missing> {
+pub(crate) fn python(folder: &Path) -> Result<PathBuf, Missing> {
     let venv = folder.join("python");
     let interpreter = venv.join("bin/python");
     let stamp = Stamp::new(folder.join("python.stamp"), "clients/python/requirements.txt")?;
@@ -150,7 +150,7 @@ fn python(folder: &Path) -> Result<PathBuf, Missing> {
     Ok(interpreter)
 }
 
-fn node(folder: &Path) -> Result<PathBuf, Missing> {
+pub(crate) fn node(folder: &Path) -> Result<PathBuf, Missing> {
     let node = PathBuf::from("node");
     install(Command::new(&node).args(["--eval", "process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"]))
         .map_err(|_| Missing::Absent("node 20 or newer is not installed".into()))?;

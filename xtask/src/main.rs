@@ -4,6 +4,7 @@
 //! end of the run names every one.
 
 mod bare;
+mod bench;
 mod campaigns;
 mod clients;
 mod deny;
@@ -31,6 +32,8 @@ cargo xtask COMMAND
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
   pictures   make the pictures of the README again
+  bench [--quick] [--page] [CONTEST…]
+             Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
   world [N]  the simulated world over N seeds (default 100000), release build";
 
 /// How a step ended. An error is a failure.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         "power" => campaigns::power(arguments.next().as_deref().unwrap_or("200"), arguments.next().as_deref()),
         "pictures" => pictures(),
         "adapters" => adapters(),
+        "bench" => bench::command(&arguments.collect::<Vec<_>>()),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),
         "help" | "" => {
             println!("{HELP}");
@@ -153,7 +157,15 @@ fn pictures() -> Step {
 /// Runs cargo, with the toolchain that runs us.
 pub(crate) fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Step {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo).args(arguments).envs(variables.iter().copied()))
+    let mut command = Command::new(cargo);
+    command.args(arguments).envs(variables.iter().copied());
+    // What cargo told us about ourselves: build scripts that look at it (ring's) would run again, and all that is built
+    // on them, each time after a cargo that was called by hand.
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
+    run(&mut command)
 }
 
 /// Runs a command to its end; anything but success is an error that names it.
