@@ -1,10 +1,10 @@
 //! Clients that nobody here wrote, held to the emulator over http and https: Google's libraries for Python and Node,
-//! gspread and oauth4webapi, and a real Chromium as the owner's browser, whose pictures are kept in target/clients/pages.
+//! gspread and oauth4webapi, Google's generated Rust crate, and a real Chromium as the owner's browser, whose pictures are kept in target/clients/pages.
 //! The programs are in `clients/`; what they need is installed here, pinned, below target
 //! and into the git-ignored `clients/node/node_modules`.
 //!
 //! What cannot be had (no network, no Python, no Node) is skipped with its reason; what was had and misbehaves is a
-//! failure. Google's Rust crates take minutes to build: `cargo xtask adapters`.
+//! failure. Google's generated Rust crate with `yup-oauth2`, and `oauth2`, are built in a workspace of their own, once.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -28,14 +28,19 @@ enum Runtime {
     Node,
     /// Node, with a Chromium to drive.
     Browser,
+    /// A program of the workspace in `clients/rust`; the file names it.
+    Rust,
 }
 
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 8] = [
+    Program { runtime: Runtime::Python, file: "clients/python/control.py" },
     Program { runtime: Runtime::Python, file: "clients/python/google_api.py" },
     Program { runtime: Runtime::Python, file: "clients/python/gspread_verbs.py" },
     Program { runtime: Runtime::Node, file: "clients/node/openid.mjs" },
     Program { runtime: Runtime::Node, file: "clients/node/sheets.mjs" },
     Program { runtime: Runtime::Browser, file: "clients/node/pages.mjs" },
+    Program { runtime: Runtime::Rust, file: "clients/rust/src/bin/google_sheets4.rs" },
+    Program { runtime: Runtime::Rust, file: "clients/rust/src/bin/oauth2.rs" },
 ];
 
 /// Where a program finds its browser, and leaves its pictures.
@@ -55,7 +60,7 @@ pub(crate) fn run() -> Step {
     let emulators = [Emulator::start(None)?, Emulator::start(Some(&folder.join("ca.pem")))?];
 
     let (mut skipped, mut failed) = (Vec::new(), Vec::new());
-    for runtime in [Runtime::Python, Runtime::Node, Runtime::Browser] {
+    for runtime in [Runtime::Python, Runtime::Node, Runtime::Browser, Runtime::Rust] {
         let command = match runtime.install(&folder) {
             Ok(command) => command,
             Err(Missing::Absent(why)) => {
@@ -76,7 +81,7 @@ pub(crate) fn run() -> Step {
                     continue;
                 }
             },
-            Runtime::Python | Runtime::Node => Vec::new(),
+            Runtime::Python | Runtime::Node | Runtime::Rust => Vec::new(),
         };
         for program in PROGRAMS.iter().filter(|program| program.runtime == runtime) {
             for emulator in &emulators {
@@ -112,8 +117,9 @@ impl From<String> for Missing {
 }
 
 /// How pip and npm say that the network is at fault.
-const UNREACHABLE: [&str; 11] = [
+const UNREACHABLE: [&str; 12] = [
     "Connection refused",
+    "Could not resolve host",
     "EAI_AGAIN",
     "ECONNREFUSED",
     "ECONNRESET",
@@ -131,6 +137,7 @@ impl Runtime {
         match self {
             Self::Python => python(folder),
             Self::Node | Self::Browser => node(folder),
+            Self::Rust => rust(),
         }
     }
 }
@@ -162,6 +169,15 @@ pub(crate) fn node(folder: &Path) -> Result<PathBuf, Missing> {
         stamp.set()?;
     }
     Ok(node)
+}
+
+/// The folder of the programs, built without optimisation: they run for a second.
+fn rust() -> Result<PathBuf, Missing> {
+    let target = target_folder().join("peers");
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let build = ["build", "--locked", "--quiet", "--manifest-path", "clients/rust/Cargo.toml", "--target-dir"];
+    install(command.args(build).arg(&target))?;
+    Ok(target.join("debug"))
 }
 
 /// The browser to drive; installed with apt where we may.
@@ -224,8 +240,15 @@ impl Program {
         variables: &[(&'static str, PathBuf)],
     ) -> Result<Duration, String> {
         let start = now();
-        let mut program = Command::new(command);
-        program.arg(self.file).stdin(Stdio::null()).env("EMULATOR", &emulator.url);
+        let mut program = match self.runtime {
+            Runtime::Rust => Command::new(command.join(Path::new(self.file).file_stem().unwrap_or_default())),
+            _ => {
+                let mut program = Command::new(command);
+                program.arg(self.file);
+                program
+            }
+        };
+        program.stdin(Stdio::null()).env("EMULATOR", &emulator.url);
         program.envs(variables.iter().map(|(name, value)| (name, value)));
         // Nothing is left in the tree, and no proxy stands between.
         program.env("PYTHONDONTWRITEBYTECODE", "1").env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");

@@ -24,6 +24,9 @@ pub struct Rule {
     /// Only targets (path and query) that contain this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Only requests of this account, by their access token, or by the refresh token of a refresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Only bodies that contain this, such as `grant_type=refresh_token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
@@ -147,6 +150,34 @@ pub struct Faults {
     /// Kept connections are closed without notice after so long without a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_close_seconds: Option<f64>,
+    /// TLS handshakes fail; for servers that speak TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_failure: Option<TlsFailure>,
+}
+
+/// How TLS handshakes fail, and how often. New connections only: what is open stays open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFailure {
+    /// In which way.
+    pub kind: TlsFailureKind,
+    /// At most so many handshakes; without it for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+}
+
+/// See [`TlsFailure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsFailureKind {
+    /// The server refuses with the fatal alert `handshake_failure`.
+    Alert,
+    /// The connection is reset after the client's first message.
+    Reset,
+    /// The server answers with something that is no TLS, as a captive portal's plain http does.
+    Garbage,
+    /// The certificate is of an authority that nobody trusts.
+    Untrusted,
 }
 
 /// As many rules as anybody needs; each request looks at all of them.
@@ -160,11 +191,32 @@ impl Faults {
         }
         self.rules.extend(more.rules);
         self.idle_close_seconds = more.idle_close_seconds.or(self.idle_close_seconds);
+        if more.tls_failure.is_some() {
+            self.tls_failure = more.tls_failure;
+        }
         true
     }
 
-    pub(crate) fn judge(&mut self, request: &Request) -> Option<Action> {
-        self.rules.iter_mut().find_map(|rule| rule.strikes(request).then(|| rule.action.clone()))
+    /// `account`: whose request it is; only asked for if a rule wants to know.
+    pub(crate) fn judge(&mut self, request: &Request, account: impl Fn() -> Option<String>) -> Option<Action> {
+        self.rules.iter_mut().find_map(|rule| rule.strikes(request, &account).then(|| rule.action.clone()))
+    }
+
+    /// How the next handshake fails, if it does.
+    pub(crate) fn next_handshake(&mut self) -> Option<TlsFailureKind> {
+        let failure = self.tls_failure.as_mut()?;
+        let kind = failure.kind;
+        match &mut failure.times {
+            None => Some(kind),
+            Some(left) => {
+                let strikes = *left > 0;
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.tls_failure = None;
+                }
+                strikes.then_some(kind)
+            }
+        }
     }
 }
 
@@ -174,6 +226,7 @@ impl Rule {
         Self {
             method: None,
             path: None,
+            account: None,
             body: None,
             nth: None,
             skip: 0,
@@ -186,8 +239,8 @@ impl Rule {
         }
     }
 
-    fn strikes(&mut self, request: &Request) -> bool {
-        if !self.matches(request) {
+    fn strikes(&mut self, request: &Request, account: &impl Fn() -> Option<String>) -> bool {
+        if !self.matches(request) || (self.account.is_some() && self.account != account()) {
             return false;
         }
         self.seen += 1;
@@ -222,7 +275,7 @@ mod tests {
     fn struck(rule: Rule, calls: usize) -> Vec<usize> {
         let mut faults = Faults { rules: vec![rule], ..Faults::default() };
         let request = Request::form("/token", &[("grant_type", "refresh_token")]);
-        (1..=calls).filter(|_| faults.judge(&request).is_some()).collect()
+        (1..=calls).filter(|_| faults.judge(&request, || Some("maker@example.com".into())).is_some()).collect()
     }
 
     #[test]
@@ -237,6 +290,8 @@ mod tests {
             (Rule { path: Some("/tok".into()), nth: Some(1), ..rule.clone() }, vec![1]),
             (Rule { body: Some("grant_type=refresh".into()), times: Some(1), ..rule.clone() }, vec![1]),
             (Rule { body: Some("device".into()), ..rule.clone() }, vec![]),
+            (Rule { account: Some("maker@example.com".into()), ..rule.clone() }, vec![1, 2, 3, 4, 5]),
+            (Rule { account: Some("other@example.com".into()), ..rule.clone() }, vec![]),
             (Rule { probability: 0.0, ..rule.clone() }, vec![]),
         ] {
             assert_eq!(struck(rule.clone(), 5), expected, "{rule:?}");

@@ -46,12 +46,19 @@
 //! | `POST /_emulator/revoke` | `{"account"?}`: the owner removes the app; without it everybody does |
 //! | `POST /_emulator/expire_access_tokens` | no body: refresh tokens stay |
 //! | `POST /_emulator/clients` | a [`Client`]; members left out have their defaults |
+//! | `POST /_emulator/spreadsheet` | `{"spreadsheet_id", "trashed"?, "read_only"?}`: the owner bins it, or takes writing away |
 //! | `POST /_emulator/delete_spreadsheet` | `{"spreadsheet_id"}` |
 //! | `GET`, `POST`, `PUT`, `DELETE /_emulator/faults` | [`Faults`] or one [`Rule`]: show, add, replace, end |
 //! | `GET /_emulator/log?since=N`, `DELETE` | `{"entries": [{"number", "time", "unix", "method", "target", "path", "status", "grant_type", "error", "fault", "request_body", "reply_body"}]}`, secrets masked; status 0: no reply was made |
 //! | `GET`, `POST /_emulator/clock` | `{"advance": seconds}`; answers `{"unix", "time", "advanced"}` |
+//! | `GET`, `POST /_emulator/snapshots`, `POST /_emulator/restore` | `{"name"}`: the whole world is kept in memory, and back |
+//! | `GET`, `PUT /_emulator/snapshot` | the whole world as a document, tokens included |
+//! | `POST /_emulator/reset` | an empty world |
+//! | `GET /_emulator/openapi.json` | all of these as OpenAPI 3.1 |
 //!
-//! A rule is `{"method"?, "path"?, "body"?, "nth"?, "skip"?, "times"?, "probability"?, "seed"?, "action": {…}}`:
+//! [`client::Control`] has a method for each.
+//!
+//! A rule is `{"method"?, "path"?, "body"?, "account"?, "nth"?, "skip"?, "times"?, "probability"?, "seed"?, "action": {…}}`:
 //! `path` and `body` match by containing, `nth` counts matching requests from 1. Actions, with `when` being `"before"`
 //! (nothing was applied, the default) or `"after"`:
 //!
@@ -68,6 +75,43 @@
 //! | `{"do":"delete_spreadsheet"}` | the spreadsheet is deleted for ever first |
 //!
 //! `{"rules": [rule…], "idle_close_seconds": 4}` also closes kept connections after that time without notice.
+//! `{"tls_failure": {"kind": "alert", "times"?: 1}}` lets handshakes fail: `alert`, `reset`, `garbage` or `untrusted`.
+//!
+//! # A world for each test
+//!
+//! A [`Model`] needs no port, a clone of it is a snapshot, and its clock is an argument:
+//!
+//! ```
+//! use std::time::Duration;
+//! use google_emulator::{Action, CellValue, Faults, Model, Options, Request, Rule, When};
+//! use serde_json::json;
+//!
+//! let mut google = Model::new(Options { approve_as: Some("maker@example.com".into()), ..Options::default() });
+//! let mut now = Duration::from_secs(1_800_000_000);
+//! let code = google.handle(now, &Request::form("/device/code", &[
+//!     ("client_id", google_emulator::CLIENT_ID), ("scope", "https://www.googleapis.com/auth/drive.file"),
+//! ]));
+//! let code = code.value()["device_code"].as_str().unwrap_or_default().to_owned();
+//! let poll = Request::form("/token", &[
+//!     ("client_id", google_emulator::CLIENT_ID), ("client_secret", google_emulator::CLIENT_SECRET),
+//!     ("device_code", &code), ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+//! ]);
+//! assert_eq!(google.handle(now, &poll).status, 428, "nobody has allowed it yet");
+//! now += Duration::from_secs(5);
+//! let token = google.handle(now, &poll).value()["access_token"].as_str().unwrap_or_default().to_owned();
+//!
+//! let create = Request::json("POST", "/v4/spreadsheets", &json!({})).with_bearer(&token);
+//! let id = google.handle(now, &create).value()["spreadsheetId"].as_str().unwrap_or_default().to_owned();
+//! // A bad day: the row is kept, the answer lost.
+//! let lost = Rule { times: Some(1), ..Rule::new(Action::Reset { when: When::After }) };
+//! google.set_faults(Faults { rules: vec![lost], ..Faults::default() });
+//! let before = google.clone();
+//! let append = format!("/v4/spreadsheets/{id}/values/A1:append?valueInputOption=RAW");
+//! let append = Request::json("POST", &append, &json!({"values": [["open"]]})).with_bearer(&token);
+//! assert_eq!(google.handle(now, &append).delivery, google_emulator::Delivery::Reset);
+//! assert_eq!(google.rows(&id, "Sheet1"), Some(vec![vec![CellValue::Text("open".into())]]));
+//! assert_eq!(before.rows(&id, "Sheet1"), Some(vec![]), "the copy knows nothing of it");
+//! ```
 //!
 //! # What is not here
 //!
@@ -78,6 +122,7 @@
 //! The emulator knows none of our other crates: a misreading of Google's documents must be made twice to stay hidden.
 
 mod calendar;
+pub mod client;
 mod control;
 mod drive;
 mod faults;
@@ -92,7 +137,7 @@ mod server;
 mod sheets;
 mod wire;
 
-pub use faults::{Action, Faults, Rule, When};
+pub use faults::{Action, Faults, Rule, TlsFailure, TlsFailureKind, When};
 pub use log::LogEntry;
 pub use model::Model;
 pub use oauth::{DecideError, PendingCode};

@@ -1,6 +1,6 @@
 //! The model: the whole emulated world as one value, without sockets, files or clocks.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     calendar::http_date,
     control, drive,
-    faults::{Action, Faults, When},
+    faults::{Action, Faults, TlsFailureKind, When},
     log::{Log, LogEntry},
     oauth::{self, DecideError, Moment, PendingCode, SignIn},
     options::{Client, Options},
@@ -32,6 +32,12 @@ pub struct Model {
     seeds: Random,
     /// The model's time at the last request.
     pub(crate) now: Duration,
+    /// What the caller said the time is, without our steps.
+    caller_now: Duration,
+    /// Whole worlds under a name; not in the snapshot of a data file.
+    snapshots: BTreeMap<String, Box<State>>,
+    /// The world was replaced: a journal must not only note the request.
+    was_replaced: bool,
 }
 
 /// What a restart must bring back.
@@ -75,6 +81,9 @@ impl Decision {
 /// Neither faulted nor logged.
 const CONTROL: &str = "/_emulator";
 
+/// Snapshots under a name; more are a leak.
+const MOST_SNAPSHOTS: usize = 32;
+
 /// Requests that still have to land at most; the oldest give way.
 const MOST_LATE: usize = 1_000;
 
@@ -86,6 +95,9 @@ impl Model {
             log: Log::new(options.log_entries),
             seeds: Random::seeded(options.seed),
             now: Duration::ZERO,
+            caller_now: Duration::ZERO,
+            snapshots: BTreeMap::new(),
+            was_replaced: false,
             options,
         };
         model.adopt_clients();
@@ -120,7 +132,13 @@ impl Model {
 
     pub(crate) fn decide(&mut self, now: Duration, request: &Request) -> Decision {
         let is_control = request.path().starts_with(CONTROL);
-        let fault = if is_control { None } else { self.state.faults.judge(request) };
+        let (sign_in, time) = (&self.state.sign_in, self.now);
+        let account = || {
+            let form = request.form_or_json().unwrap_or_default();
+            let token = errors::bearer(request).or_else(|| form.filled("refresh_token").map(String::from))?;
+            sign_in.account_of(time, &token)
+        };
+        let fault = if is_control { None } else { self.state.faults.judge(request, account) };
         Decision { now, seed: self.seeds.next(), fault }
     }
 
@@ -141,6 +159,7 @@ impl Model {
 
     /// Lets time pass: late requests land.
     pub fn tick(&mut self, now: Duration) {
+        self.caller_now = now;
         self.reach(now + self.state.clock_offset);
     }
 
@@ -371,6 +390,72 @@ impl Model {
     /// After how long without a request the shell hangs up on a kept connection.
     pub fn idle_close(&self) -> Option<Duration> {
         self.state.faults.idle_close_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+
+    /// How the next TLS handshake fails, if it does.
+    pub(crate) fn next_handshake(&mut self) -> Option<TlsFailureKind> {
+        self.state.faults.next_handshake()
+    }
+
+    /// Keeps the whole world under a name; rows are shared, so it is cheap. False without a name, or if 32 are kept.
+    pub fn keep_snapshot(&mut self, name: &str) -> bool {
+        let is_new = !self.snapshots.contains_key(name);
+        if name.is_empty() || (is_new && self.snapshots.len() >= MOST_SNAPSHOTS) {
+            return false;
+        }
+        self.snapshots.insert(name.to_owned(), Box::new(self.state.clone()));
+        true
+    }
+
+    /// Names of the kept snapshots.
+    pub fn snapshot_names(&self) -> Vec<String> {
+        self.snapshots.keys().cloned().collect()
+    }
+
+    /// The world becomes again what it was, its clock too: a step since then is undone. The log goes on. False if
+    /// there is no such snapshot.
+    pub fn restore_snapshot(&mut self, name: &str) -> bool {
+        let Some(state) = self.snapshots.get(name).cloned() else { return false };
+        self.replace(*state);
+        true
+    }
+
+    /// The whole world as a document, tokens included.
+    pub fn snapshot(&self) -> serde_json::Value {
+        json!({ "google-emulator": 1, "state": self.state })
+    }
+
+    /// The whole world from such a document.
+    ///
+    /// # Errors
+    /// What does not fit; nothing was changed then.
+    pub fn load_snapshot(&mut self, mut document: serde_json::Value) -> Result<(), String> {
+        if document["google-emulator"] != 1 {
+            return Err("this is no snapshot of google-emulator".to_owned());
+        }
+        let state: State = serde_json::from_value(document["state"].take()).map_err(|error| error.to_string())?;
+        if state.files.all().iter().any(|file| file.book.sheets.is_empty()) {
+            return Err("a spreadsheet without a tab".to_owned());
+        }
+        self.replace(state);
+        Ok(())
+    }
+
+    /// An empty world again; the log too.
+    pub fn reset(&mut self) {
+        self.replace(State::default());
+        self.log.clear();
+    }
+
+    fn replace(&mut self, state: State) {
+        self.restore(state);
+        self.now = self.caller_now + self.state.clock_offset;
+        self.was_replaced = true;
+    }
+
+    /// Whether the world was replaced since this was asked last.
+    pub(crate) fn take_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.was_replaced)
     }
 
     /// The request log, oldest first, secrets masked.

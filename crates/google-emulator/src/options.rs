@@ -86,6 +86,16 @@ pub struct Client {
     pub standing: Standing,
     /// Publishing status *Testing*: refresh tokens die after seven days and say so.
     pub testing: bool,
+    /// Who may sign in while it is *Testing*; empty for everybody.
+    pub test_users: Vec<String>,
+    /// The consent page warns that nobody verified the app.
+    pub unverified: bool,
+    /// Accounts of these domains are refused with `admin_policy_enforced`: their Workspace admin blocks the app.
+    pub blocked_domains: Vec<String>,
+    /// The domain of the app's organisation: accounts of others are refused with `org_internal`.
+    pub organisation: Option<String>,
+    /// Time-based access: a grant ends after so many seconds, and says so in `refresh_token_expires_in`.
+    pub access_seconds: Option<u64>,
     /// The Sheets API is enabled in the project.
     pub sheets_api_enabled: bool,
     /// The Drive API is enabled in the project.
@@ -127,6 +137,11 @@ impl Default for Client {
             name: "Emulated device".into(),
             standing: Standing::Good,
             testing: false,
+            test_users: Vec::new(),
+            unverified: false,
+            blocked_domains: Vec::new(),
+            organisation: None,
+            access_seconds: None,
             sheets_api_enabled: true,
             drive_api_enabled: true,
             secret_required: true,
@@ -144,6 +159,28 @@ impl Default for Client {
             refresh_tokens_per_account: 100,
         }
     }
+}
+
+impl Client {
+    /// Whether the account's Workspace admin blocks this app.
+    pub(crate) fn blocks(&self, account: &str) -> bool {
+        self.blocked_domains.iter().any(|domain| is_of(account, domain))
+    }
+
+    /// Whether the account is outside of the organisation that the app is for.
+    pub(crate) fn is_foreign(&self, account: &str) -> bool {
+        self.organisation.as_ref().is_some_and(|domain| !is_of(account, domain))
+    }
+
+    /// Whether the account may sign in while the app is *Testing*.
+    pub(crate) fn admits(&self, account: &str) -> bool {
+        let is_listed = || self.test_users.iter().any(|user| user.eq_ignore_ascii_case(account));
+        !self.testing || self.test_users.is_empty() || is_listed()
+    }
+}
+
+fn is_of(account: &str, domain: &str) -> bool {
+    account.rsplit_once('@').is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain))
 }
 
 /// Why a client is refused (docs/google.md 1.2, 1.4).

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use google_emulator::{Action, Faults, Rule, Server, ServerOptions, StartError, Tls, When};
+use google_emulator::{Action, Faults, Rule, Server, ServerOptions, StartError, Tls, TlsFailure, TlsFailureKind, When};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
@@ -91,7 +91,27 @@ fn only_a_fault_ends_a_connection_without_a_word() {
     assert!(get(&server, pem, "localhost", "/device").is_ok());
     for action in [Action::Drop { when: When::Before }, Action::Truncate { bytes: 100 }] {
         let rules = vec![Rule { path: Some("/device".into()), ..Rule::new(action) }];
-        server.with_model(|model| model.set_faults(Faults { rules, idle_close_seconds: None }));
+        server.with_model(|model| model.set_faults(Faults { rules, ..Faults::default() }));
         assert!(get(&server, pem, "localhost", "/device").is_err());
+    }
+}
+
+#[test]
+fn handshakes_fail_in_every_way_and_so_often() {
+    let server = start(Tls::default());
+    let pem = server.certificate().unwrap();
+    for (kind, sign) in [
+        (TlsFailureKind::Alert, "HandshakeFailure"),
+        (TlsFailureKind::Reset, "reset"),
+        (TlsFailureKind::Garbage, "corrupt"),
+        (TlsFailureKind::Untrusted, "invalid peer certificate"),
+    ] {
+        let tls_failure = Some(TlsFailure { kind, times: Some(2) });
+        server.with_model(|model| model.set_faults(Faults { tls_failure, ..Faults::default() }));
+        for _ in 0..2 {
+            let error = get(&server, pem, "localhost", "/device").unwrap_err();
+            assert!(error.to_string().contains(sign), "{kind:?}: {error}");
+        }
+        assert!(get(&server, pem, "localhost", "/device").is_ok(), "{kind:?} twice, then no more");
     }
 }

@@ -82,8 +82,11 @@ struct Grant {
     project_number: String,
     account: String,
     scopes: Vec<String>,
-    /// Testing status: seven days.
+    /// Testing status: seven days; time-based access: as long as was allowed.
     ends: Option<Duration>,
+    /// Of the refresh token, last. A data file of before has none.
+    #[serde(default)]
+    used: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -152,6 +155,8 @@ impl std::error::Error for DecideError {}
 
 /// 34.5 bits of code and this many tries a minute keep guessing hopeless (AS-05).
 const WRONG_CODES_PER_MINUTE: usize = 30;
+/// "Unused for six months" (docs/google.md 2.2).
+const SIX_MONTHS: Duration = Duration::from_secs(183 * 86_400);
 const SEVEN_DAYS: Duration = Duration::from_secs(7 * 86_400);
 /// A code is remembered so long after its end, to be told `expired_token`.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
@@ -327,7 +332,15 @@ impl SignIn {
                 project_number: client.project_number.clone(),
                 account: account.to_owned(),
                 scopes: scopes.to_vec(),
-                ends: (client.testing && !only_identity).then_some(now + SEVEN_DAYS),
+                ends: [
+                    (client.testing && !only_identity).then_some(SEVEN_DAYS),
+                    client.access_seconds.map(Duration::from_secs),
+                ]
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|length| now + length),
+                used: Some(now),
             },
         );
         id
@@ -366,7 +379,16 @@ impl SignIn {
     fn grant_of(&self, now: Duration, token: &str) -> Option<u64> {
         let by_access = self.access.get(token).filter(|access| access.expires > now).map(|access| access.grant);
         let id = by_access.or_else(|| self.refresh.get(token).map(|refresh| refresh.grant))?;
-        self.grants.get(&id).is_some_and(|grant| grant.ends.is_none_or(|ends| ends > now)).then_some(id)
+        let is_alive = |grant: &Grant| {
+            grant.ends.is_none_or(|ends| ends > now) && grant.used.is_none_or(|used| used + SIX_MONTHS > now)
+        };
+        self.grants.get(&id).is_some_and(is_alive).then_some(id)
+    }
+
+    /// Whose token it is, of either kind.
+    pub(crate) fn account_of(&self, now: Duration, token: &str) -> Option<String> {
+        let id = self.grant_of(now, token)?;
+        self.grants.get(&id).map(|grant| grant.account.clone())
     }
 
     /// Revocation takes every client of the project with it (docs/google.md 2.2).

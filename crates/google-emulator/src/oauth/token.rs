@@ -82,6 +82,12 @@ fn poll(
         .filter(|code| code.client_id == client.client_id)
         .ok_or_else(|| refuse(Poll::Invalid))?;
     let (account, scopes) = code.decision(at.now, &client, at.options.approve_as.as_deref()).map_err(refuse)?;
+    if client.blocks(&account) {
+        return Err(refuse(Poll::AdminPolicy));
+    }
+    if client.is_foreign(&account) {
+        return Err(refuse(Poll::OrgInternal));
+    }
     code.state = CodeState::Claimed;
     let code = normalised(code);
     sign_in.user_codes.remove(&code);
@@ -194,6 +200,9 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
     let id = sign_in.grant_of(at.now, old_token).ok_or_else(dead)?;
     let retired = sign_in.refresh.get(old_token).ok_or_else(dead)?.retired;
     let grant = sign_in.grants.get(&id).ok_or_else(dead)?.clone();
+    if client.blocks(&grant.account) {
+        return Err(oauth_error(400, "admin_policy_enforced", None));
+    }
     // unknown to us: the status for another client's token; the code is known (docs/google.md 2.3).
     if grant.client_id != client.client_id {
         return Err(oauth_error(401, "unauthorized_client", Some("Unauthorized")));
@@ -218,6 +227,9 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
             wanted
         }
     };
+    if let Some(grant) = sign_in.grants.get_mut(&id) {
+        grant.used = Some(at.now);
+    }
     let lifetime = Duration::from_secs(client.access_token_lifetime);
     let access_token = sign_in.new_access_token(at.now, id, lifetime, &scopes, at.random);
     let mut body = json!({

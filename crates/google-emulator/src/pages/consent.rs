@@ -6,7 +6,7 @@ use super::{
     page,
 };
 use crate::{
-    DecideError, Model, PendingCode,
+    Client, DecideError, Model, PendingCode,
     random::Random,
     wire::{Params, Reply, Request},
 };
@@ -43,11 +43,18 @@ pub(super) fn step(model: &mut Model, request: &Request, random: &mut Random) ->
     };
     match form.get("step") {
         Some("account") => match account(&form) {
-            Some(account) => consent_page(&pending, account, token, random),
+            Some(account) => consent_page(model, &pending, account, token, random),
             None => account_page(model, &pending, Some("Please choose or type an account."), token, random),
         },
         Some("decide") => match (account(&form), form.get("decision")) {
-            (Some(account), Some("allow")) => allow(model, &pending, account, &form, random),
+            // The form can be sent without the page before it.
+            (Some(account), Some("allow")) => {
+                let client = model.client(&pending.client_id).unwrap_or_default();
+                match refusal(&client, account) {
+                    Some(why) => done_page("Access blocked", &why, random),
+                    None => allow(model, &pending, account, &form, random),
+                }
+            }
             (_, Some("deny")) => {
                 // Looked up a moment ago, so it is waiting.
                 let _ = model.deny(&pending.user_code);
@@ -138,7 +145,39 @@ fn account_page(
     page(200, "Choose an account", &main, None, "", random)
 }
 
-fn consent_page(pending: &PendingCode, account: &str, token: &str, random: &mut Random) -> Reply {
+/// Why this account gets no further. unknown to us: Google's words, on all these pages.
+fn refusal(client: &Client, account: &str) -> Option<String> {
+    let name = &client.name;
+    if client.blocks(account) {
+        return Some(format!("The administrator of {account} does not allow {name}."));
+    }
+    if client.is_foreign(account) {
+        return Some(format!("{name} is for accounts of its own organisation only."));
+    }
+    let text = format!("{name} is being tested, and {account} is not among its test users.");
+    (!client.admits(account)).then_some(text)
+}
+
+/// What a person is told about the app before they allow anything.
+fn warnings(client: &Client) -> String {
+    let mut out = String::new();
+    if client.unverified {
+        out.push_str("<p class=\"problem\" role=\"note\">Nobody has verified this app. Go on only if you know who made it.</p>\n");
+    }
+    if client.testing {
+        out.push_str(
+            "<p class=\"problem\" role=\"note\">This app is being tested: its access ends after seven days.</p>\n",
+        );
+    }
+    out
+}
+
+fn consent_page(model: &Model, pending: &PendingCode, account: &str, token: &str, random: &mut Random) -> Reply {
+    let known = model.client(&pending.client_id).unwrap_or_default();
+    if let Some(why) = refusal(&known, account) {
+        return done_page("Access blocked", &why, random);
+    }
+    let warnings = warnings(&known);
     let mut scopes = String::new();
     for scope in &pending.scopes {
         scopes.push_str(&format!(
@@ -151,7 +190,7 @@ fn consent_page(pending: &PendingCode, account: &str, token: &str, random: &mut 
     let main = format!(
         "<h1>{client} wants access to your account</h1>\n<p>Account: <strong>{account}</strong></p>\n\
          <p>A device will get this access. Allow it only if the device in front of you shows this code:</p>\n\
-         <p class=\"code\">{code}</p>\n<form method=\"post\" action=\"/device\">\n{csrf}{step}{hidden_code}{hidden_account}\
+         <p class=\"code\">{code}</p>\n{warnings}<form method=\"post\" action=\"/device\">\n{csrf}{step}{hidden_code}{hidden_account}\
          <fieldset><legend>The device will be able to</legend>\n{scopes}</fieldset>\n\
          <button name=\"decision\" value=\"allow\">Allow</button>\n\
          <button name=\"decision\" value=\"deny\" class=\"quiet\">Deny</button>\n</form>\n",

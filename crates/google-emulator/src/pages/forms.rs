@@ -108,7 +108,7 @@ fn see(address: &str) -> Reply {
 fn switch(model: &mut Model, name: &str) {
     let rules = SWITCHES.iter().find(|(known, ..)| *known == name).map(|(.., rules)| *rules).unwrap_or_default();
     let rules: Vec<Rule> = rules.iter().filter_map(|rule| serde_json::from_str(rule).ok()).collect();
-    model.set_faults(Faults { rules, idle_close_seconds: None });
+    model.set_faults(Faults { rules, ..Faults::default() });
 }
 
 /// What stands below the index.

@@ -7,8 +7,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Shared, now, tls::Session};
-use crate::{Delivery, Reply, Request, sheets::errors};
+use super::{
+    Shared, now,
+    tls::{Identity, Session},
+};
+use crate::{Delivery, Reply, Request, TlsFailureKind, sheets::errors};
 
 const MOST_HEAD_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
@@ -26,12 +29,34 @@ const STALLED: Duration = Duration::from_secs(30);
 pub(super) fn serve(stream: Arc<TcpStream>, shared: &Shared, close: impl FnOnce(Arc<TcpStream>)) {
     let _ = stream.set_nodelay(true);
     let _ = stream.set_write_timeout(Some(STALLED));
-    let Ok(tls) = shared.identity.as_ref().map(|identity| identity.session()).transpose() else {
-        return close(stream);
+    let failure = shared.identity.as_ref().and_then(|_| shared.next_handshake());
+    let session = match failure {
+        None => shared.identity.as_ref().map(Identity::session).transpose(),
+        Some(TlsFailureKind::Untrusted) => Identity::stranger().and_then(|stranger| stranger.session()).map(Some),
+        Some(kind) => {
+            let _ = fail_handshake(&stream, kind);
+            return close(stream);
+        }
     };
+    let Ok(tls) = session else { return close(stream) };
     let mut connection = Connection { stream, tls, buffer: Vec::new(), born: now(), shared };
     while let Ok(End::Kept) = connection.exchange() {}
     close(connection.stream);
+}
+
+/// After the client's first message, as servers do that cannot agree.
+fn fail_handshake(mut stream: &TcpStream, kind: TlsFailureKind) -> io::Result<()> {
+    stream.set_read_timeout(Some(STALLED))?;
+    let mut hello = [0; 4 * 1024];
+    let _ = stream.read(&mut hello)?;
+    match kind {
+        // A fatal alert, `handshake_failure` (RFC 8446 sections 5.1 and 6.2).
+        TlsFailureKind::Alert => stream.write_all(&[21, 3, 3, 0, 2, 2, 40]),
+        TlsFailureKind::Reset => Ok(rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))?),
+        TlsFailureKind::Garbage | TlsFailureKind::Untrusted => {
+            stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\nContent-Length: 0\r\n\r\n")
+        }
+    }
 }
 
 struct Connection<'a> {
@@ -334,6 +359,7 @@ fn reason(status: u16) -> &'static str {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
         413 => "Content Too Large",

@@ -20,7 +20,7 @@ use std::{
 };
 
 use self::{hosts::Hosts, journal::Journal, tls::Identity};
-use crate::{Model, Options, Reply, Request, sheets::errors, wire::Delivery};
+use crate::{Model, Options, Reply, Request, TlsFailureKind, sheets::errors, wire::Delivery};
 
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
@@ -277,7 +277,11 @@ impl Shared {
             let World { model, journal } = &mut *guard;
             let decision = model.decide(now(), request);
             let reply = model.perform(&decision, request);
-            let ticket = journal.as_mut().map(|journal| journal.append(&decision, request));
+            let is_replaced = model.take_replaced();
+            let ticket = journal.as_mut().map(|journal| match is_replaced {
+                true => journal.append_snapshot(model),
+                false => journal.append(&decision, request),
+            });
             (reply, ticket)
         };
         // A read waits too: what it saw must not be gone after a crash.
@@ -285,6 +289,10 @@ impl Shared {
             None | Some(Ok(())) => reply,
             Some(Err(_)) => errors::plain(500).delivered(Delivery::Whole),
         }
+    }
+
+    fn next_handshake(&self) -> Option<TlsFailureKind> {
+        self.world().model.next_handshake()
     }
 
     fn idle_close(&self) -> Option<Duration> {

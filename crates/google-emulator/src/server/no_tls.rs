@@ -12,6 +12,10 @@ impl Identity {
         Err(StartError::NoTls)
     }
 
+    pub(super) fn stranger() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(super) fn certificate(&self) -> &str {
         match self.0 {}
     }
