@@ -1,8 +1,15 @@
 //! The contests. Each has a quick form, for those who work on it, and the full one, whose figures are published.
 
 pub mod accept;
+pub mod bad_day;
 pub mod boot;
+pub mod emulator;
 pub mod flood;
+pub mod footprint;
+pub mod growth;
+pub mod lone;
+pub mod sign_in;
+pub mod steady;
 
 use anyhow::Result;
 
@@ -27,4 +34,15 @@ impl Form {
 pub type Contest = fn(&Tools, Form) -> Result<Section>;
 
 /// In the order of the page.
-pub const ALL: [(&str, Contest); 3] = [("boot", boot::run), ("accept", accept::run), ("flood", flood::run)];
+pub const ALL: [(&str, Contest); 10] = [
+    ("boot", boot::run),
+    ("lone", lone::run),
+    ("sign-in", sign_in::run),
+    ("accept", accept::run),
+    ("steady", steady::run),
+    ("flood", flood::run),
+    ("bad-day", bad_day::run),
+    ("footprint", footprint::run),
+    ("growth", growth::run),
+    ("emulator", emulator::run),
+];

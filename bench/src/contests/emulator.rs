@@ -1,0 +1,156 @@
+//! How many devices the emulator serves.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Form;
+use crate::contestant::Tools;
+use crate::emulator::{Emulator, Setup};
+use crate::meter;
+use crate::plot::{Kind, Plot};
+use crate::report::{Section, Table};
+use crate::stats::{Sample, mib, number};
+
+const HOW: &str = "Devices, each with a spreadsheet of its own and a connection that it keeps, append one row after the other \
+(`values.append`); eight of them at a time have a request under way. The quota is out of the way. *Memory* is the \
+emulator's resident size afterwards, with all rows.";
+
+/// Requests under way at once.
+const AT_ONCE: usize = 8;
+
+pub fn run(tools: &Tools, form: Form) -> Result<Section> {
+    let mut section = Section::new("Emulator", HOW);
+    let columns =
+        ["devices", "requests a second", "median, µs", "99 of 100, µs", "memory, MiB", "processor, µs a request"];
+    let mut table = Table::new(String::new(), &columns);
+    let mut points = Vec::new();
+    for devices in form.pick(&[1_usize, 100][..], &[1, 100, 5_000]) {
+        match load(tools, *devices, form.pick(2_000, 30_000)) {
+            Ok(load) => {
+                points.push((*devices as f64, load.per_second));
+                table.row([
+                    number(*devices as f64),
+                    number(load.per_second),
+                    number(load.median_us),
+                    number(load.slow_us),
+                    number(mib(load.memory)),
+                    number(load.processor_us),
+                ]);
+            }
+            Err(error) => section.notes.push(format!("{devices} devices: not run: {error:#}")),
+        }
+    }
+    section.tables.push(table);
+    section.plots.push(Plot {
+        file: "emulator".into(),
+        title: "The emulator".into(),
+        unit: "requests a second".into(),
+        kind: Kind::Lines { x: "devices".into(), lines: vec![("appends a second".into(), points)] },
+    });
+    Ok(section)
+}
+
+struct Load {
+    per_second: f64,
+    median_us: f64,
+    slow_us: f64,
+    memory: u64,
+    processor_us: f64,
+}
+
+/// One device: its connection and the bytes that it sends.
+struct Device {
+    connection: BufReader<TcpStream>,
+    request: Vec<u8>,
+}
+
+fn load(tools: &Tools, devices: usize, requests: u64) -> Result<Load> {
+    let folder = tempfile::tempdir_in(&tools.scratch)?;
+    let emulator = Emulator::start(&tools.rowkeeper, folder.path(), Setup::NO_QUOTA)?;
+    let tokens = emulator.sign_in()?;
+    let token = tokens["access_token"].as_str().context("no token")?;
+    let mut all: Vec<Device> = (0..devices)
+        .map(|_| Device::new(emulator.address(), &emulator.make_sheet(token)?, token))
+        .collect::<Result<_>>()?;
+    let before = meter::living(emulator.id())?;
+    let done = AtomicU64::new(0);
+    let share = devices.div_ceil(AT_ONCE.min(devices));
+    let started = Instant::now();
+    let times: Vec<Result<Vec<f64>>> = thread::scope(|scope| {
+        let threads: Vec<_> = all
+            .chunks_mut(share)
+            .map(|mine| {
+                let done = &done;
+                scope.spawn(move || -> Result<Vec<f64>> {
+                    let mut times = Vec::new();
+                    loop {
+                        for device in &mut *mine {
+                            if done.fetch_add(1, Relaxed) >= requests {
+                                return Ok(times);
+                            }
+                            let asked = Instant::now();
+                            device.append()?;
+                            times.push(asked.elapsed().as_secs_f64() * 1e6);
+                        }
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("the load panicked"))).collect()
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    let mut each = Vec::new();
+    for times in times {
+        each.extend(times?);
+    }
+    each.sort_by(f64::total_cmp);
+    let after = meter::living(emulator.id())?;
+    Ok(Load {
+        per_second: requests as f64 / seconds,
+        median_us: each.iter().copied().collect::<Sample>().median(),
+        slow_us: each.get(each.len() * 99 / 100).copied().unwrap_or(f64::NAN),
+        memory: after.resident_bytes,
+        processor_us: (after.processor - before.processor).as_secs_f64() * 1e6 / requests as f64,
+    })
+}
+
+impl Device {
+    fn new(address: SocketAddr, sheet: &str, token: &str) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let body = r#"{"values":[["2026-11-22T08:00:00Z","bench",1,21.5,"a reading of the scale"]]}"#;
+        let request = format!(
+            "POST /v4/spreadsheets/{sheet}/values/Log:append?valueInputOption=RAW HTTP/1.1\r\nHost: {address}\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Ok(Self { connection: BufReader::new(stream), request: request.into_bytes() })
+    }
+
+    fn append(&mut self) -> Result<()> {
+        self.connection.get_mut().write_all(&self.request)?;
+        let (mut line, mut length) = (String::new(), 0);
+        self.connection.read_line(&mut line)?;
+        ensure!(line.contains(" 200 "), "answered {:?}", line.trim());
+        loop {
+            line.clear();
+            self.connection.read_line(&mut line)?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut body = vec![0; length];
+        Ok(self.connection.read_exact(&mut body)?)
+    }
+}
