@@ -37,6 +37,10 @@ pub struct Config {
     pub panel: Panel,
     /// Limits of the outbox.
     pub outbox: Outbox,
+    /// Where other programs record.
+    pub socket: Socket,
+    /// Nobody named the state directory: it is where this user's is by custom.
+    pub state_dir_is_default: bool,
     /// What the grant is encrypted with at rest; `None`: it is not.
     pub state_key: Option<Arc<StoreKey>>,
     /// The file's content, for [`Config::also`].
@@ -156,6 +160,16 @@ fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Durati
         .ok_or_else(|| serde::de::Error::custom(format!("\"{text}\" is not a time such as \"30d\" or \"12h\"")))
 }
 
+/// `[socket]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Socket {
+    /// Where it is, relative to the file; an empty one for no socket at all.
+    pub path: Option<PathBuf>,
+    /// The group whose members may record, by name or number; the daemon's user alone when left out.
+    pub group: Option<String>,
+}
+
 /// What the command line says about where things are.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
@@ -235,8 +249,10 @@ impl Config {
             None => String::new(),
         };
         let emulator = variable("ROWKEEPER_EMULATOR").map(|origin| origin.trim_end_matches('/').to_owned());
-        let state_dir = state_dir(places).ok_or(ConfigError::NoStateDir)?;
-        Self::parse(&text, file, state_dir, emulator)
+        let named = named_state_dir(places);
+        let state_dir_is_default = named.is_none();
+        let state_dir = named.or_else(usual_state_dir).ok_or(ConfigError::NoStateDir)?;
+        Ok(Self { state_dir_is_default, ..Self::parse(&text, file, state_dir, emulator)? })
     }
 
     /// Reads `text` as the content of `file`.
@@ -281,6 +297,14 @@ impl Config {
             device: written.device.name.unwrap_or_else(host_name),
             panel: written.panel,
             outbox: written.outbox,
+            socket: Socket {
+                path: written
+                    .socket
+                    .path
+                    .map(|path| if path.as_os_str().is_empty() { path } else { folder.join(path) }),
+                ..written.socket
+            },
+            state_dir_is_default: false,
             state_key: written.state.key_file.map(|file| store_key(&folder, &file)).transpose()?,
             text: text.to_owned(),
         })
@@ -305,6 +329,16 @@ impl Config {
             .unwrap_or_else(jiff::tz::TimeZone::system)
     }
 
+    /// Where the daemon's socket is: configured, or in `/run` for a group, which may not look into the state directory.
+    pub fn socket_path(&self) -> Option<PathBuf> {
+        match (&self.socket.path, &self.socket.group) {
+            (Some(path), _) if path.as_os_str().is_empty() => None,
+            (Some(path), _) => Some(path.clone()),
+            (None, Some(_)) => Some(PathBuf::from("/run/rowkeeper/record.sock")),
+            (None, None) => Some(self.state_dir.join("record.sock")),
+        }
+    }
+
     /// The table of that name.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name)
@@ -325,6 +359,8 @@ struct File {
     panel: Panel,
     #[serde(default)]
     outbox: Outbox,
+    #[serde(default)]
+    socket: Socket,
     #[serde(default)]
     state: StateTable,
     /// The time clock's own, which reads it with [`Config::also`].
@@ -522,14 +558,18 @@ fn find(places: &Places) -> Option<PathBuf> {
     })
 }
 
-fn state_dir(places: &Places) -> Option<PathBuf> {
+fn named_state_dir(places: &Places) -> Option<PathBuf> {
     places
         .state_dir
         .clone()
         .or_else(|| path_variable("ROWKEEPER_STATE_DIR"))
         // systemd may name several, separated by colons; the first is ours.
         .or_else(|| variable("STATE_DIRECTORY").map(|dirs| PathBuf::from(dirs.split(':').next().unwrap_or_default())))
-        .or_else(|| path_variable("XDG_STATE_HOME").map(|dir| dir.join("rowkeeper")))
+}
+
+fn usual_state_dir() -> Option<PathBuf> {
+    path_variable("XDG_STATE_HOME")
+        .map(|dir| dir.join("rowkeeper"))
         .or_else(|| Some(home()?.join(".local/state/rowkeeper")))
 }
 

@@ -26,7 +26,7 @@
 //! # Not in here
 //!
 //! Argument parsing, printing and screens; the rules of the grant (`device-grant`) and of delivery (`sheet-courier`),
-//! which are pure; sockets that others may speak to.
+//! which are pure.
 
 mod amend;
 pub mod clock;
@@ -37,6 +37,7 @@ pub mod doctor;
 mod durable;
 pub mod grant_store;
 pub mod http;
+pub mod intake;
 pub mod outbox;
 pub mod proxy;
 pub mod record;

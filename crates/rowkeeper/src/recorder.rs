@@ -1,7 +1,7 @@
 //! Recording: what came in, on disk before anybody is told that it was kept.
 
-use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, mem};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,6 +16,52 @@ pub struct Recorder {
     pub(crate) config: Arc<Config>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) turn: Arc<Turn>,
+}
+
+/// Rows that threads of this process bring at the same time share one sync: while one of them writes, the others gather,
+/// and the first of them writes for all.
+#[derive(Default)]
+pub(crate) struct Turn {
+    gathered: Mutex<Vec<(Vec<NewRow>, Slot)>>,
+    writing: Mutex<()>,
+}
+
+/// Where who wrote leaves the answer for who waits.
+type Slot = Arc<Mutex<Option<Result<Vec<Accepted>, AcceptError>>>>;
+
+impl Turn {
+    fn accept(&self, outbox: &Outbox, rows: Vec<NewRow>) -> Result<Vec<Accepted>, AcceptError> {
+        let slot = Slot::default();
+        unpoisoned(&self.gathered).push((rows, Arc::clone(&slot)));
+        let writing = unpoisoned(&self.writing);
+        if let Some(answer) = unpoisoned(&slot).take() {
+            return answer;
+        }
+        let group = mem::take(&mut *unpoisoned(&self.gathered));
+        let all: Vec<NewRow> = match group.as_slice() {
+            [(rows, _)] => return outbox.accept(rows),
+            group => group.iter().flat_map(|(rows, _)| rows).cloned().collect(),
+        };
+        let mut together = outbox.accept(&all).ok().map(Vec::into_iter);
+        let mut own = None;
+        for (rows, theirs) in group {
+            let answer = match &mut together {
+                Some(accepted) => Ok(accepted.by_ref().take(rows.len()).collect()),
+                // One that is too much must not keep the others out.
+                None => outbox.accept(&rows),
+            };
+            if Arc::ptr_eq(&theirs, &slot) { own = Some(answer) } else { *unpoisoned(&theirs) = Some(answer) }
+        }
+        drop(writing);
+        // Who found its slot empty is in the group.
+        own.unwrap_or_else(|| Ok(Vec::new()))
+    }
+}
+
+/// What these hold is whole at every moment, whatever a panicking thread left.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The record was not kept.
@@ -66,7 +112,7 @@ impl Recorder {
         accepted.pop().ok_or(RecordError::Refused(Refused::Empty))
     }
 
-    /// Keeps all of `records` or none, with one sync.
+    /// Keeps all of `records` or none, with one sync, which records of other threads may share.
     ///
     /// # Errors
     /// See [`RecordError`]; nothing was kept.
@@ -76,7 +122,7 @@ impl Recorder {
         }
         let now = Happened::now(&*self.clock);
         let rows: Vec<_> = records.iter().map(|record| self.row(record, &now)).collect::<Result<_, _>>()?;
-        let accepted = self.outbox.accept(&rows).map_err(|error| match error {
+        let accepted = self.turn.accept(&self.outbox, rows).map_err(|error| match error {
             AcceptError::Full { .. } => RecordError::Full(error),
             _ => RecordError::Disk(error),
         })?;
@@ -94,5 +140,64 @@ impl Recorder {
             record: outbox::Record { fields: record.fields.clone() },
             happened: Happened { at_unix_ms: record.at.map(|at| at.unix_ms), ..now.clone() },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Mono, Wall};
+    use crate::outbox::{Options, Value};
+
+    fn row(n: f64) -> NewRow {
+        let happened = Happened {
+            wall: Wall { unix_ms: 0, trusted: true },
+            mono: Mono::default(),
+            boot: "b".into(),
+            at_unix_ms: None,
+        };
+        let record = outbox::Record { fields: vec![("n".into(), Value::Number(n))] };
+        NewRow { table: "t".into(), id: Some(n.to_string()), record, happened }
+    }
+
+    #[test]
+    fn threads_that_record_at_once_each_get_their_own_answer() {
+        let outbox = Outbox::open_in_memory(Options { max_bytes: 1 << 30 }).unwrap();
+        let turn = Turn::default();
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let (turn, outbox) = (&turn, &outbox);
+                scope.spawn(move || {
+                    for n in 0..50 {
+                        let numbers = [f64::from(writer * 1000 + n), f64::from(writer * 1000 + n) + 0.5];
+                        let answers = turn.accept(outbox, numbers.map(row).to_vec()).unwrap();
+                        for (answer, number) in answers.iter().zip(numbers) {
+                            assert!(answer.id.ends_with(&format!("-{number}")), "{} for {number}", answer.id);
+                        }
+                        assert_eq!(answers.len(), 2);
+                    }
+                });
+            }
+        });
+        assert_eq!(outbox.counts().unwrap().waiting, 800);
+    }
+
+    #[test]
+    fn one_that_does_not_fit_keeps_nobody_else_out() {
+        let outbox = Outbox::open_in_memory(Options { max_bytes: 400_000 }).unwrap();
+        let turn = Turn::default();
+        let huge = NewRow {
+            record: outbox::Record { fields: vec![("x".into(), Value::Text("x".repeat(500_000)))] },
+            ..row(0.0)
+        };
+        // Two that gathered while a third was writing.
+        let slots = [Slot::default(), Slot::default()];
+        *unpoisoned(&turn.gathered) =
+            vec![(vec![huge], Arc::clone(&slots[0])), (vec![row(1.0)], Arc::clone(&slots[1]))];
+        assert_eq!(turn.accept(&outbox, vec![row(2.0)]).unwrap().len(), 1);
+        let taken = |slot: &Slot| unpoisoned(slot).take().unwrap();
+        assert!(matches!(taken(&slots[0]), Err(AcceptError::Full { .. })));
+        assert_eq!(taken(&slots[1]).unwrap().len(), 1);
+        assert_eq!(outbox.counts().unwrap().waiting, 2);
     }
 }

@@ -19,5 +19,6 @@ mod programs;
 mod proxy;
 mod rubbish;
 mod secrecy;
+mod socket;
 mod streams;
 mod tables;

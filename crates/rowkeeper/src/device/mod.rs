@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::durable;
 use crate::http::{Client, ClientError, Http};
 use crate::outbox::{self, DiskError, Outbox};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Turn};
 use crate::session::Session;
 use crate::status::Status;
 
@@ -39,6 +39,7 @@ pub struct Device {
     session: Session,
     http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
+    turn: Arc<Turn>,
 }
 
 /// The device cannot be opened. Nothing was changed.
@@ -62,6 +63,17 @@ impl OpenError {
             Self::Outbox(_, error) => error.is_temporary(),
             Self::Disk(_) => true,
             Self::Client(_) => false,
+        }
+    }
+}
+
+impl OpenError {
+    /// Whether the files are another user's.
+    pub fn is_forbidden(&self) -> bool {
+        match self {
+            Self::StateDir(_, error) => error.kind() == io::ErrorKind::PermissionDenied,
+            Self::Outbox(_, error) => error.is_forbidden(),
+            Self::Disk(_) | Self::Client(_) => false,
         }
     }
 }
@@ -111,7 +123,8 @@ impl Device {
         let outbox = open_outbox(&config)?;
         let config = Arc::new(config);
         let session = Session::new(Arc::clone(&config), Arc::clone(&edges.http), Arc::clone(&edges.clock));
-        Ok(Self { config, outbox: Arc::new(outbox), session, http: edges.http, clock: edges.clock })
+        let (outbox, turn) = (Arc::new(outbox), Arc::default());
+        Ok(Self { config, outbox, session, http: edges.http, clock: edges.clock, turn })
     }
 
     /// How the device of this configuration stands, without making or changing anything.
@@ -174,7 +187,12 @@ impl Device {
 
     /// A handle for recording.
     pub fn recorder(&self) -> Recorder {
-        Recorder { config: Arc::clone(&self.config), outbox: Arc::clone(&self.outbox), clock: Arc::clone(&self.clock) }
+        Recorder {
+            config: Arc::clone(&self.config),
+            outbox: Arc::clone(&self.outbox),
+            clock: Arc::clone(&self.clock),
+            turn: Arc::clone(&self.turn),
+        }
     }
 
     /// A handle to the sign-in.

@@ -7,6 +7,7 @@ use super::Device;
 use super::deliver::{DeliverError, PATIENCE, attempt, hold_advice};
 use crate::clock::{Stop, Woke};
 use crate::delivery::{self, Bell, Change, Delivery, DeliveryLock, Stepped};
+use crate::intake::Door;
 use crate::session::{self, AccessError, Account, Asked, SignInError, SignInEvent};
 use crate::status::{self, GrantState};
 
@@ -49,6 +50,7 @@ impl Device {
         // Without a bell (a state directory with a very long path) the outbox is looked at now and then.
         let bell = Bell::listen(&self.config.state_dir, stop.clone()).ok();
         let idle = if bell.is_some() { KEEP_ALIVE } else { delivery::POLL };
+        let _door = self.open_door(on);
         let mut delivery = Delivery::new(Arc::clone(&self.outbox), settings, lock);
         let session = &self.session;
         let mut api = |request: &_, timeouts: &_| attempt(session, &*self.clock, request, timeouts);
@@ -100,6 +102,13 @@ impl Device {
             self.clock.wait(until, stop);
         }
         Ok(())
+    }
+
+    /// Other programs record through it. Without it the device does all else.
+    fn open_door(&self, on: &mut dyn FnMut(Event)) -> Option<Door> {
+        let path = self.config.socket_path()?;
+        let door = Door::open(&path, self.config.socket.group.as_deref(), self.recorder().stream());
+        door.map_err(|error| on(Event::Notice(error.to_string()))).ok()
     }
 
     /// One code at most; the caller comes back while the device is not signed in.

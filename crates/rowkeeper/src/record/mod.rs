@@ -172,7 +172,8 @@ impl Record {
         record.checked()
     }
 
-    fn from_texts<'w>(
+    /// From keys and values that have no types of their own; `_id`, `_at` and `_table` among them.
+    pub(crate) fn from_texts<'w>(
         pairs: impl Iterator<Item = Result<(&'w str, &'w str), Refused>>,
         table: Option<&Table>,
     ) -> Result<Self, Refused> {
@@ -276,6 +277,18 @@ fn declared(table: Option<&Table>, key: &str) -> ColumnType {
         .and_then(|table| table.columns.iter().find(|column| column.name == key))
         .map(|column| column.kind)
         .unwrap_or_default()
+}
+
+/// The same line of JSON with the table it belongs to, if it names none; `None` if it names one, or is no record.
+pub(crate) fn with_table(line: &str, table: &str) -> Option<String> {
+    let mut reader = serde_json::Deserializer::from_str(line);
+    let pairs = reader.deserialize_map(Pairs).and_then(|pairs| reader.end().map(|()| pairs)).ok()?;
+    // Not one of these: its text has no place for another.
+    if pairs.is_empty() || pairs.iter().any(|(key, _)| key == "_table" || key == "_texts") {
+        return None;
+    }
+    let rest = line.trim_start().strip_prefix('{')?;
+    Some(format!("{{\"_table\":{},{rest}", serde_json::to_string(table).ok()?))
 }
 
 fn json_text(key: &str, raw: &RawValue) -> Result<String, Refused> {
