@@ -31,6 +31,7 @@ cargo xtask COMMAND
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
+  processes [N]  eight processes, N refreshes each (default 100), killed at random, release build
   pictures   make the pictures of the README again
   bench [--quick] [--page] [CONTEST…]
              Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         "pictures" => pictures(),
         "adapters" => adapters(),
         "bench" => bench::command(&arguments.collect::<Vec<_>>()),
+        "processes" => processes(arguments.next().as_deref().unwrap_or("100")),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),
         "help" | "" => {
             println!("{HELP}");
@@ -141,6 +143,24 @@ fn world(seeds: &str) -> Step {
         &["test", "--release", "--locked", "--package", "rowkeeper", "--test", "world", "--", "--nocapture"],
         &[("WORLD_SEEDS", seeds)],
     )
+}
+
+fn processes(refreshes: &str) -> Step {
+    let test = "processes::a_grant_survives_processes_that_are_killed_at_random";
+    let test = [
+        "test",
+        "--release",
+        "--locked",
+        "--package",
+        "rowkeeper",
+        "--test",
+        "session",
+        "--",
+        "--nocapture",
+        "--exact",
+        test,
+    ];
+    cargo(&test, &[("PROCESSES", "8"), ("PROCESSES_REFRESHES", refreshes)])
 }
 
 fn adapters() -> Step {

@@ -284,4 +284,9 @@ pub enum Rotation {
         /// 0 for none.
         grace: u64,
     },
+    /// The same, and within the grace the old one works once more, not oftener: for a client that lost the answer.
+    OneReplay {
+        /// Seconds.
+        grace: u64,
+    },
 }

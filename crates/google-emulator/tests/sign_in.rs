@@ -312,6 +312,21 @@ fn rotation_notices_a_copied_token() {
 }
 
 #[test]
+fn a_lost_answer_may_be_asked_for_once_more() {
+    let mut world = with_client(|client| client.rotation = Rotation::OneReplay { grace: 10 });
+    let tokens = world.sign_in();
+    for _ in 0..2 {
+        assert_eq!(world.refresh(&tokens.refresh).status, 200);
+    }
+    let next = world.refresh(&tokens.refresh);
+    assert_eq!(next.status, 400, "the third use is a copy's");
+    let mut world = with_client(|client| client.rotation = Rotation::OneReplay { grace: 10 });
+    let tokens = world.sign_in();
+    assert_eq!(world.refresh(&tokens.refresh).status, 200);
+    assert_eq!(world.wait(10).refresh(&tokens.refresh).status, 400, "after the grace");
+}
+
+#[test]
 fn an_unticked_scope_is_not_granted() {
     let mut world = World::new();
     let scope = format!("email {DRIVE_FILE}");

@@ -175,7 +175,7 @@ impl fmt::Debug for Stop {
 pub struct SystemClock;
 
 /// 2026-01-01: this program did not exist before, so a clock that says so is wrong.
-const EARLIEST_UNIX_MS: i64 = 1_767_225_600_000;
+pub(crate) const EARLIEST_UNIX_MS: i64 = 1_767_225_600_000;
 
 /// The longest single sleep. The system's timed waits stop while the board is suspended; waking this often bounds how
 /// late a wait can end after a resume, at the price of one wake-up a minute.

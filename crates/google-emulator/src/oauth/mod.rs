@@ -101,6 +101,9 @@ struct Refresh {
     grant: u64,
     /// Set when it was rotated away.
     retired: Option<Duration>,
+    /// It was used again after that.
+    #[serde(default)]
+    replayed: bool,
 }
 
 /// Who asks, as the APIs see it.
@@ -348,7 +351,7 @@ impl SignIn {
 
     fn new_refresh_token(&mut self, grant: u64, random: &mut Random) -> String {
         let token = format!("1//0{}", random.opaque(99));
-        self.refresh.insert(token.clone(), Refresh { grant, retired: None });
+        self.refresh.insert(token.clone(), Refresh { grant, retired: None, replayed: false });
         token
     }
 

@@ -198,7 +198,7 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
     }
     let dead = || oauth_error(400, "invalid_grant", Some("Token has been expired or revoked."));
     let id = sign_in.grant_of(at.now, old_token).ok_or_else(dead)?;
-    let retired = sign_in.refresh.get(old_token).ok_or_else(dead)?.retired;
+    let super::Refresh { retired, replayed, .. } = *sign_in.refresh.get(old_token).ok_or_else(dead)?;
     let grant = sign_in.grants.get(&id).ok_or_else(dead)?.clone();
     if client.blocks(&grant.account) {
         return Err(oauth_error(400, "admin_policy_enforced", None));
@@ -209,7 +209,8 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
     }
     let grace = match client.rotation {
         Rotation::Never => Duration::MAX,
-        Rotation::Always { grace } => Duration::from_secs(grace),
+        Rotation::OneReplay { .. } if replayed => Duration::ZERO,
+        Rotation::Always { grace } | Rotation::OneReplay { grace } => Duration::from_secs(grace),
     };
     if retired.is_some_and(|since| at.now.saturating_sub(since) >= grace) {
         // Somebody has a copy: the whole family dies (RFC 9700 section 4.14.2).
@@ -240,6 +241,7 @@ fn refresh(sign_in: &mut SignIn, at: &mut Moment<'_>, request: &Request, params:
     add_id_token(&mut body, at, &client, &grant.account, &scopes);
     if client.rotation != Rotation::Never {
         if let Some(old) = sign_in.refresh.get_mut(old_token) {
+            old.replayed = old.retired.is_some();
             old.retired.get_or_insert(at.now);
         }
         body["refresh_token"] = sign_in.new_refresh_token(id, at.random).into();

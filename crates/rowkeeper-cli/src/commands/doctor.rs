@@ -6,7 +6,11 @@ use super::{Context, print, print_json, printable};
 use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
-    let findings = examine(&context.device()?);
+    let (findings, otherwise) = match context.config() {
+        Ok(config) => (examine(config), Exit::Failed),
+        // The file is the first thing that can be wrong, and then nothing else can be looked at.
+        Err(failure) => (vec![Finding::of_configuration(&failure.to_string())], failure.exit),
+    };
     if context.global.json {
         print_json(&findings)?;
     } else {
@@ -15,7 +19,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
         }
     }
     let worst = findings.iter().map(|finding| finding.verdict).max();
-    Ok(if worst == Some(Verdict::Bad) { Exit::Failed } else { Exit::Done })
+    Ok(if worst == Some(Verdict::Bad) { otherwise } else { Exit::Done })
 }
 
 fn describe(finding: &Finding) -> String {

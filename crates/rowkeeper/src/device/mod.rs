@@ -176,8 +176,7 @@ impl Device {
 
     /// Where its Sheets API is: Google's, or the emulator's. Without a slash at the end.
     pub fn sheets_origin(&self) -> &str {
-        let emulator = self.config.provider.as_ref().and_then(|provider| provider.emulator.as_deref());
-        emulator.unwrap_or(SHEETS)
+        sheets_origin(&self.config)
     }
 
     /// Its outbox.
@@ -209,8 +208,19 @@ impl Device {
     }
 }
 
-/// Where Google's Sheets API is.
-const SHEETS: &str = "https://sheets.googleapis.com";
+/// Where Google's Sheets API is: at Google, or at the emulator.
+pub(crate) fn sheets_origin(config: &Config) -> &str {
+    emulator(config).unwrap_or("https://sheets.googleapis.com")
+}
+
+/// The same for Drive's.
+pub(crate) fn drive_origin(config: &Config) -> &str {
+    emulator(config).unwrap_or("https://www.googleapis.com")
+}
+
+fn emulator(config: &Config) -> Option<&str> {
+    config.provider.as_ref()?.emulator.as_deref()
+}
 
 /// The file in the state directory.
 const OUTBOX: &str = "outbox.sqlite";

@@ -71,8 +71,12 @@ pub enum NotSent {
     Dns(String),
     /// No connection: refused, unreachable, timed out.
     Connect(String),
-    /// The server's certificate is not good, or not good *yet* (then suspect our own clock).
+    /// The server's certificate is not good.
     Certificate(String),
+    /// The server's certificate is not good *yet*: our own clock is behind, more often than not.
+    NotYetValid(String),
+    /// The server's certificate has expired, or our own clock is ahead.
+    Expired(String),
     /// The TLS handshake failed otherwise.
     Tls(String),
     /// The request itself cannot be sent: a bad URL, or plain http to a host that is not this machine.
@@ -94,6 +98,7 @@ impl fmt::Display for NotSent {
             Self::Dns(cause) => write!(f, "name not found: {cause}"),
             Self::Connect(cause) => write!(f, "no connection: {cause}"),
             Self::Certificate(cause) => write!(f, "certificate refused: {cause}"),
+            Self::NotYetValid(cause) | Self::Expired(cause) => write!(f, "the certificate is {cause}"),
             Self::Tls(cause) => write!(f, "TLS failed: {cause}"),
             Self::Refused(cause) => write!(f, "not sent: {cause}"),
         }

@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt;
+use rustls::CertificateError;
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -24,6 +25,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::NotSent;
+use crate::status::When;
 
 /// Data that the peer did not acknowledge for this long is given up by the kernel. Longer than Google's 180 s bound on
 /// processing, which is about answers, not acknowledgements.
@@ -81,11 +83,30 @@ fn classify(error: &Error) -> NotSent {
         _ => None,
     };
     match (tls, error) {
-        (Some(rustls::Error::InvalidCertificate(cause)), _) => NotSent::Certificate(format!("{cause:?}")),
+        (Some(rustls::Error::InvalidCertificate(cause)), _) => certificate(cause),
         (Some(tls), _) => NotSent::Tls(tls.to_string()),
         (None, Error::Tls(cause)) => NotSent::Tls((*cause).into()),
         (None, Error::BadUri(cause)) => NotSent::Refused(cause.clone()),
         _ => NotSent::Connect(error.to_string()),
+    }
+}
+
+/// Dates apart from the rest: the other clock that may be wrong is ours.
+fn certificate(cause: &CertificateError) -> NotSent {
+    let date = |time: &rustls::pki_types::UnixTime| {
+        When(i64::try_from(time.as_secs()).unwrap_or(i64::MAX).saturating_mul(1000))
+    };
+    match cause {
+        CertificateError::NotValidYet => NotSent::NotYetValid("not valid yet".into()),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            NotSent::NotYetValid(format!("not valid before {}", date(not_before)))
+        }
+        CertificateError::Expired => NotSent::Expired("expired".into()),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            NotSent::Expired(format!("not valid after {}", date(not_after)))
+        }
+        CertificateError::UnknownIssuer => NotSent::Certificate("nobody who is trusted here vouches for it".into()),
+        other => NotSent::Certificate(other.to_string()),
     }
 }
 

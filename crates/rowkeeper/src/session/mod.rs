@@ -19,6 +19,7 @@ use device_grant::{AccessToken, Backoff, Client, Pending, Stamp};
 
 pub use call::{AttemptError, CallError, Settle, broke_off};
 pub use provider::ProviderError;
+pub(crate) use sign_in::Tried;
 pub use sign_in::{Account, Asked, SignInError, SignInEvent};
 pub use sign_out::{SignOutError, SignedOut};
 pub use token::{Bearer, TokenError};
@@ -257,7 +258,9 @@ impl Inner {
 
     fn lost(&self, lost: &Lost) -> device_grant::Lost {
         match lost {
-            Lost::NotSent(NotSent::Certificate(_)) => {
+            // A clock that nobody doubted may still be one that stopped.
+            Lost::NotSent(NotSent::NotYetValid(_)) => device_grant::Lost::Certificate { clock_suspect: true },
+            Lost::NotSent(NotSent::Certificate(_) | NotSent::Expired(_)) => {
                 device_grant::Lost::Certificate { clock_suspect: !self.clock.wall().trusted }
             }
             Lost::NotSent(_) => device_grant::Lost::NotSent,

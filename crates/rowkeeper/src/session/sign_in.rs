@@ -293,6 +293,27 @@ impl Session {
         }
     }
 
+    /// Asks for a code that nobody will see: whether client, type and scopes are right. Nothing is kept of it.
+    pub(crate) fn try_client(&self) -> Tried {
+        let asked = self.0.client().map_err(SignInError::from).and_then(|client| Ok((client, self.ask(client)?)));
+        let (client, ask) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return Tried::Refused(error.to_string()),
+        };
+        let now = self.0.clock.mono();
+        let mut machine = SignIn::start(client, ask, machine_time(now));
+        if let Step::Send(request) = next(&mut machine, now) {
+            self.0.exchange(request, |reply, now| machine.reply(reply, machine_time(now)));
+        }
+        if machine.prompt().is_some() {
+            return Tried::Taken;
+        }
+        match next(&mut machine, self.0.clock.mono()) {
+            Step::Failed(error) => Tried::Refused(error.to_string()),
+            _ => Tried::Unknown(machine.trouble().map_or_else(|| "no answer".into(), ToString::to_string)),
+        }
+    }
+
     fn ask(&self, client: &Client) -> Result<Ask, SignInError> {
         let ask = Ask::new(self.0.scopes(client)?);
         let extra = self.0.provider().into_iter().flat_map(|provider| &provider.extra);
@@ -343,6 +364,16 @@ fn stranger(owner: Option<&str>, grant: &StoredGrant) -> Option<String> {
     (owner != approved).then(|| {
         format!("{approved} approved, and this device belongs to {owner}; sign in as {owner}, or sign out first to change that")
     })
+}
+
+/// What a provider says to a request for a code.
+pub(crate) enum Tried {
+    /// It gives one.
+    Taken,
+    /// It will not; the text says why, and what to do.
+    Refused(String),
+    /// It has a bad moment.
+    Unknown(String),
 }
 
 enum Turn {

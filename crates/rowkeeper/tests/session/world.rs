@@ -9,6 +9,7 @@ use std::time::Duration;
 use google_emulator::{CLIENT_ID, Client, Model, Options};
 use rowkeeper::clock::{Clock, Mono, Stop, Woke};
 use rowkeeper::config::Config;
+use rowkeeper::doctor::{Finding, examine_with};
 use rowkeeper::http::{Http, Lost, NotSent, Request, Response, Timeouts};
 use rowkeeper::session::{Account, Asked, Session, SignInError, SignInEvent};
 use rowkeeper::status::GrantState;
@@ -162,6 +163,12 @@ impl World {
     pub(crate) fn session_with(&self, config: Config) -> Session {
         let edges = Edges { http: Arc::clone(&self.net) as _, clock: Arc::new(Mortal(Arc::clone(&self.net))) };
         Device::open_with(config, edges).unwrap().session()
+    }
+
+    /// What the doctor finds.
+    pub(crate) fn examined(&self) -> Vec<Finding> {
+        let edges = Edges { http: Arc::clone(&self.net) as _, clock: Arc::clone(&self.board) as _ };
+        examine_with(self.config(), edges)
     }
 
     /// Signs in with an owner who allows everything at once.
