@@ -32,10 +32,11 @@ enum Runtime {
     Rust,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 9] = [
     Program { runtime: Runtime::Python, file: "clients/python/control.py" },
     Program { runtime: Runtime::Python, file: "clients/python/google_api.py" },
     Program { runtime: Runtime::Python, file: "clients/python/gspread_verbs.py" },
+    Program { runtime: Runtime::Python, file: "clients/python/rowkeeper_examples.py" },
     Program { runtime: Runtime::Node, file: "clients/node/openid.mjs" },
     Program { runtime: Runtime::Node, file: "clients/node/sheets.mjs" },
     Program { runtime: Runtime::Browser, file: "clients/node/pages.mjs" },
@@ -46,6 +47,9 @@ const PROGRAMS: [Program; 8] = [
 /// Where a program finds its browser, and leaves its pictures.
 const CHROMIUM: &str = "CHROMIUM";
 const PICTURES: &str = "PICTURES";
+
+/// Where the examples' driver finds the command.
+const ROWKEEPER: &str = "ROWKEEPER";
 
 /// Each takes a few seconds; a loaded machine may need more.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -81,7 +85,8 @@ pub(crate) fn run() -> Step {
                     continue;
                 }
             },
-            Runtime::Python | Runtime::Node | Runtime::Rust => Vec::new(),
+            Runtime::Python => vec![(ROWKEEPER, executable(&["--package", "rowkeeper-cli"])?)],
+            Runtime::Node | Runtime::Rust => Vec::new(),
         };
         for program in PROGRAMS.iter().filter(|program| program.runtime == runtime) {
             for emulator in &emulators {
@@ -298,7 +303,7 @@ struct Emulator {
 
 impl Emulator {
     fn start(certificate: Option<&Path>) -> Result<Self, String> {
-        let mut command = Command::new(executable()?);
+        let mut command = Command::new(executable(&["--package", "google-emulator", "--example", "serve"])?);
         command.args(["127.0.0.1:0", "", ""]).args(certificate).stdout(Stdio::piped()).stdin(Stdio::null());
         let mut child = command.spawn().map_err(|error| format!("the emulator did not start: {error}"))?;
         let mut line = String::new();
@@ -322,11 +327,11 @@ impl Drop for Emulator {
     }
 }
 
-/// Built here, because `cargo run` would be another process between us and the emulator.
-fn executable() -> Result<PathBuf, String> {
-    let build = ["build", "--locked", "--package", "google-emulator", "--example", "serve"];
+/// Built here, because `cargo run` would be another process between us and it.
+fn executable(what: &[&str]) -> Result<PathBuf, String> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(build)
+        .args(["build", "--locked"])
+        .args(what)
         .args(["--quiet", "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
@@ -336,7 +341,7 @@ fn executable() -> Result<PathBuf, String> {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    paths.collect::<Vec<_>>().pop().ok_or_else(|| "the emulator could not be built".into())
+    paths.collect::<Vec<_>>().pop().ok_or_else(|| format!("{} could not be built", what.join(" ")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the limits of other programs are in real time")]

@@ -31,7 +31,7 @@ cargo xtask COMMAND
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
-  processes [N]  eight processes, N refreshes each (default 100), killed at random, release build
+  processes [N]  eight processes, N refreshes each (default 100), killed at random
   pictures   make the pictures of the README again
   bench [--quick] [--page] [CONTEST…]
              Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
@@ -147,19 +147,8 @@ fn world(seeds: &str) -> Step {
 
 fn processes(refreshes: &str) -> Step {
     let test = "processes::a_grant_survives_processes_that_are_killed_at_random";
-    let test = [
-        "test",
-        "--release",
-        "--locked",
-        "--package",
-        "rowkeeper",
-        "--test",
-        "session",
-        "--",
-        "--nocapture",
-        "--exact",
-        test,
-    ];
+    let test =
+        ["test", "--locked", "--package", "rowkeeper", "--test", "session", "--", "--nocapture", "--exact", test];
     cargo(&test, &[("PROCESSES", "8"), ("PROCESSES_REFRESHES", refreshes)])
 }
 
