@@ -13,6 +13,7 @@ FAULT = {"path": "/nowhere", "times": 1, "action": {"do": "status", "status": 50
 # Bodies that every call takes; what is not here takes none.
 BODIES = {
     "setClient": {"client_id": "described", "rotation": {"always": {"grace": 5}}, "testing": True},
+    "setOptions": {"no_match": "empty_reply"},
     "addFaults": FAULT,
     "setFaults": {"rules": [FAULT], "idle_close_seconds": 200},
     "advanceClock": {"advance": 0.5},

@@ -28,6 +28,7 @@
 //! | `/oauth2/v3/certs` | the keys of the signed `id_token`s |
 //! | `/v4/spreadsheets…` | Sheets v4 |
 //! | `/drive/v3/files…`, `/drive/v3/about` | Drive v3, for spreadsheets |
+//! | `/batch`, `/batch/drive/v3` | many calls in one, as `multipart/mixed` |
 //! | `/spreadsheets/d/{id}` | a viewer that refreshes itself |
 //! | `/` | an index for people |
 //! | `/_emulator/…` | control, below; never faulted, never logged |
@@ -54,6 +55,7 @@
 //! | `GET`, `POST /_emulator/snapshots`, `POST /_emulator/restore` | `{"name"}`: the whole world is kept in memory, and back |
 //! | `GET`, `PUT /_emulator/snapshot` | the whole world as a document, tokens included |
 //! | `POST /_emulator/reset` | an empty world |
+//! | `GET`, `POST /_emulator/options` | [`Switches`]: quotas, and each behaviour of Google's that nobody knows |
 //! | `GET /_emulator/openapi.json` | all of these as OpenAPI 3.1 |
 //!
 //! [`client::Control`] has a method for each.
@@ -116,7 +118,7 @@
 //! # What is not here
 //!
 //! Of formulas there is what a time clock's sheet needs; results that spill over neighbours are not. Of Drive there are
-//! spreadsheets and no other files, folders, permissions or uploads. Charts, slicers, filters and protected ranges are
+//! spreadsheets, folders and permissions, and no other files or uploads. Charts, slicers, filters and protected ranges are
 //! kept and given back, not drawn or enforced. Comments and data sources are not emulated. What is missing is answered
 //! with 501, which Google never sends, and named in `docs/emulator.md`.
 //! The emulator knows none of our other crates: a misreading of Google's documents must be made twice to stay hidden.
@@ -128,6 +130,7 @@ mod drive;
 mod faults;
 mod log;
 mod model;
+mod multipart;
 mod oauth;
 mod options;
 mod pages;
@@ -143,7 +146,7 @@ pub use model::Model;
 pub use oauth::{DecideError, PendingCode};
 pub use options::{
     AfterExpiry, CLIENT_ID, CLIENT_SECRET, Client, Dialect, EarlyPoll, NoMatch, Numbers, Options, PROJECT_NUMBER,
-    Rotation, Standing, Verification,
+    Rotation, Standing, Switches, Verification,
 };
 pub use server::{Server, ServerOptions, StartError, Tls};
 pub use sheets::{CellValue, EditError};

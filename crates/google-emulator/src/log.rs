@@ -133,8 +133,17 @@ impl Raw {
     }
 }
 
-const SECRETS: [&str; 8] =
-    ["client_secret", "refresh_token", "access_token", "device_code", "id_token", "token", "code", "csrf"];
+const SECRETS: [&str; 9] = [
+    "client_secret",
+    "refresh_token",
+    "access_token",
+    "oauth_token",
+    "device_code",
+    "id_token",
+    "token",
+    "code",
+    "csrf",
+];
 
 /// Replaces the values of secret members in JSON and in forms, also where the text was cut.
 ///
@@ -198,6 +207,7 @@ mod tests {
             (r#"{"access_token" : "cut off"#, r#"{"access_token" : "***""#),
             (r#"{"error":{"code":404}}"#, r#"{"error":{"code":404}}"#),
             ("/tokeninfo?access_token=ya29.x", "/tokeninfo?access_token=***"),
+            ("/v4/x?oauth_token=ya29.x&a=b", "/v4/x?oauth_token=***&a=b"),
         ] {
             assert_eq!(mask(text), expected);
         }

@@ -10,8 +10,9 @@ use crate::{
     control, drive,
     faults::{Action, Faults, TlsFailureKind, When},
     log::{Log, LogEntry},
+    multipart,
     oauth::{self, DecideError, Moment, PendingCode, SignIn},
-    options::{Client, Options},
+    options::{Client, Options, Switches},
     pages,
     quota::Quota,
     random::Random,
@@ -25,6 +26,9 @@ use crate::{
 /// is a snapshot; unchanged rows are shared, so it is cheap.
 #[derive(Clone, Debug)]
 pub struct Model {
+    /// As started.
+    given: Options,
+    /// With what was told since.
     pub(crate) options: Options,
     pub(crate) state: State,
     pub(crate) log: Log,
@@ -49,6 +53,9 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     /// How far the model's clock was stepped ahead of the caller's.
     pub(crate) clock_offset: Duration,
+    /// What was told since the start.
+    #[serde(default)]
+    switches: Switches,
     /// Requests whose connection is gone but that still land, in order of their time.
     late: Vec<Late>,
 }
@@ -98,6 +105,7 @@ impl Model {
             caller_now: Duration::ZERO,
             snapshots: BTreeMap::new(),
             was_replaced: false,
+            given: options.clone(),
             options,
         };
         model.adopt_clients();
@@ -116,6 +124,7 @@ impl Model {
 
     pub(crate) fn restore(&mut self, state: State) {
         self.state = state;
+        self.options = self.given.clone().with(&self.state.switches);
         self.adopt_clients();
     }
 
@@ -273,6 +282,9 @@ impl Model {
         if path.starts_with("/drive/v3/") || path.starts_with("/upload/drive/v3/") {
             return drive::handle(self, request, &origin, &mut random);
         }
+        if request.method == "POST" && multipart::PATHS.contains(&path) {
+            return multipart::handle(self, request, seed, Self::route);
+        }
         if path.starts_with("/v4/") {
             return sheets::handle(self, request, &origin, &mut random);
         }
@@ -390,6 +402,17 @@ impl Model {
     /// After how long without a request the shell hangs up on a kept connection.
     pub fn idle_close(&self) -> Option<Duration> {
         self.state.faults.idle_close_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+
+    /// Changes options of a running world; what is None stays as it is.
+    pub fn set_switches(&mut self, switches: Switches) {
+        self.state.switches.add(switches);
+        self.options = self.given.clone().with(&self.state.switches);
+    }
+
+    /// The options that can be changed, as they are.
+    pub fn switches(&self) -> Switches {
+        self.options.switches()
     }
 
     /// How the next TLS handshake fails, if it does.

@@ -31,6 +31,15 @@ pub struct Options {
     /// Drive's `files.create` takes a generated id for a spreadsheet; whether Google does is unknown (docs/google.md
     /// 3.2). Off: 400.
     pub generated_ids: bool,
+    /// Under `drive.file` an app sees what it made for another account once it is shared; whether it does with Google is
+    /// unknown (docs/google.md 3.2). Off: 404.
+    pub shared_files_are_seen: bool,
+    /// A spreadsheet in the bin takes writes, as readers saw it serve; whether it does is unknown (docs/google.md 3.3).
+    /// Off: 403.
+    pub trashed_writes: bool,
+    /// An app that was removed and allowed again sees what it made before; whether it does is unknown (docs/google.md
+    /// 3.2). Off: 404.
+    pub files_return: bool,
     /// Issue `https` addresses in discovery and in the verification address.
     pub https: bool,
     /// Entries kept in the request log; 0 for none, which is a little faster.
@@ -50,9 +59,94 @@ impl Default for Options {
             drive_appdata: false,
             no_match: NoMatch::EmptyReply,
             generated_ids: false,
+            shared_files_are_seen: true,
+            trashed_writes: true,
+            files_return: true,
             https: false,
             log_entries: 1_000,
             pending_codes: 10_000,
+        }
+    }
+}
+
+/// The part of [`Options`] that a running emulator can be told, and that its data file remembers. In JSON (`POST
+/// /_emulator/options`); what is left out stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// [`Options::approve_as`]; the empty text for nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve_as: Option<String>,
+    /// [`Options::writes_per_minute`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes_per_minute: Option<u32>,
+    /// [`Options::reads_per_minute`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads_per_minute: Option<u32>,
+    /// [`Options::drive_appdata`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drive_appdata: Option<bool>,
+    /// [`Options::no_match`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_match: Option<NoMatch>,
+    /// [`Options::generated_ids`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated_ids: Option<bool>,
+    /// [`Options::shared_files_are_seen`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_files_are_seen: Option<bool>,
+    /// [`Options::trashed_writes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trashed_writes: Option<bool>,
+    /// [`Options::files_return`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_return: Option<bool>,
+}
+
+impl Switches {
+    /// What was told last holds.
+    pub(crate) fn add(&mut self, newer: Self) {
+        self.approve_as = newer.approve_as.or(self.approve_as.take());
+        self.writes_per_minute = newer.writes_per_minute.or(self.writes_per_minute);
+        self.reads_per_minute = newer.reads_per_minute.or(self.reads_per_minute);
+        self.drive_appdata = newer.drive_appdata.or(self.drive_appdata);
+        self.no_match = newer.no_match.or(self.no_match);
+        self.generated_ids = newer.generated_ids.or(self.generated_ids);
+        self.shared_files_are_seen = newer.shared_files_are_seen.or(self.shared_files_are_seen);
+        self.trashed_writes = newer.trashed_writes.or(self.trashed_writes);
+        self.files_return = newer.files_return.or(self.files_return);
+    }
+}
+
+impl Options {
+    /// These options with what was told since.
+    pub(crate) fn with(mut self, switches: &Switches) -> Self {
+        if let Some(account) = &switches.approve_as {
+            self.approve_as = Some(account.clone()).filter(|account| !account.is_empty());
+        }
+        self.writes_per_minute = switches.writes_per_minute.unwrap_or(self.writes_per_minute);
+        self.reads_per_minute = switches.reads_per_minute.unwrap_or(self.reads_per_minute);
+        self.drive_appdata = switches.drive_appdata.unwrap_or(self.drive_appdata);
+        self.no_match = switches.no_match.unwrap_or(self.no_match);
+        self.generated_ids = switches.generated_ids.unwrap_or(self.generated_ids);
+        self.shared_files_are_seen = switches.shared_files_are_seen.unwrap_or(self.shared_files_are_seen);
+        self.trashed_writes = switches.trashed_writes.unwrap_or(self.trashed_writes);
+        self.files_return = switches.files_return.unwrap_or(self.files_return);
+        self
+    }
+
+    /// As they are now.
+    pub(crate) fn switches(&self) -> Switches {
+        Switches {
+            approve_as: Some(self.approve_as.clone().unwrap_or_default()),
+            writes_per_minute: Some(self.writes_per_minute),
+            reads_per_minute: Some(self.reads_per_minute),
+            drive_appdata: Some(self.drive_appdata),
+            no_match: Some(self.no_match),
+            generated_ids: Some(self.generated_ids),
+            shared_files_are_seen: Some(self.shared_files_are_seen),
+            trashed_writes: Some(self.trashed_writes),
+            files_return: Some(self.files_return),
         }
     }
 }

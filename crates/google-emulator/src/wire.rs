@@ -171,6 +171,37 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The words after the status code.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.status {
+            200 => "OK",
+            204 => "No Content",
+            302 => "Found",
+            303 => "See Other",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            409 => "Conflict",
+            415 => "Unsupported Media Type",
+            413 => "Content Too Large",
+            421 => "Misdirected Request",
+            428 => "Precondition Required",
+            429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
+            500 => "Internal Server Error",
+            501 => "Not Implemented",
+            502 => "Bad Gateway",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            _ => "Unknown",
+        }
+    }
+}
+
 /// Decoded parameters of a query or a form, in order, duplicates kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(pub(crate) Vec<(String, String)>);

@@ -48,7 +48,7 @@ fn the_description_is_whole() {
     let count = ids.len();
     ids.sort();
     ids.dedup();
-    assert_eq!((ids.len(), count), (26, 26), "each has an id of its own");
+    assert_eq!((ids.len(), count), (28, 28), "each has an id of its own");
     assert_eq!(world.send(&Request::new("DELETE", "/_emulator/clock")).status, 405);
     assert_eq!(world.send(&Request::new("GET", "/_emulator/nothing")).status, 404);
 }
@@ -193,4 +193,33 @@ fn a_rule_can_be_for_one_account() {
     assert_eq!(world.get(&other, "/v4/spreadsheets/x").status, 404);
     assert_eq!(world.refresh(&one.refresh).status, 503);
     assert_eq!(world.refresh(&other.refresh).status, 200);
+}
+
+#[test]
+fn what_nobody_knows_is_a_switch_of_a_running_world() {
+    let mut world = World::unlimited();
+    let tokens = world.sign_in();
+    let made = world.call(&tokens, "POST", "/v4/spreadsheets", &json!({})).value();
+    let id = made["spreadsheetId"].as_str().expect("an id").to_owned();
+    let set = |world: &mut World, options: Value| {
+        let reply = world.send(&Request::json("POST", "/_emulator/options", &options));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.value()
+    };
+    let clear = |world: &mut World, tokens: &common::Tokens| {
+        world.call(tokens, "POST", &format!("/v4/spreadsheets/{id}/values/A1:clear"), &json!({})).status
+    };
+    world.model.set_trashed(&id, true).expect("it is there");
+    assert_eq!(clear(&mut world, &tokens), 200);
+    assert_eq!(set(&mut world, json!({"trashed_writes": false}))["files_return"], true);
+    assert_eq!(clear(&mut world, &tokens), 403);
+    set(&mut world, json!({"trashed_writes": true}));
+    world.model.revoke_account(OWNER);
+    let again = world.sign_in();
+    assert_eq!(clear(&mut world, &again), 200);
+    set(&mut world, json!({"files_return": false}));
+    assert_eq!(clear(&mut world, &again), 404, "made before the app was removed");
+    set(&mut world, json!({"writes_per_minute": 0}));
+    assert_eq!(clear(&mut world, &again), 429);
+    assert_eq!(world.send(&Request::json("POST", "/_emulator/options", &json!({"unheard": 1}))).status, 400);
 }

@@ -132,7 +132,7 @@ const fn act(
     Operation { method: "POST", path, id, summary, body, reply: "Done", answer }
 }
 
-const OPERATIONS: [Operation; 26] = [
+const OPERATIONS: [Operation; 28] = [
     read("/_emulator", "summary", "Name, version, time, spreadsheets and accounts", "Summary", |model, _| {
         Ok(summary(model))
     }),
@@ -323,6 +323,26 @@ const OPERATIONS: [Operation; 26] = [
             Some("Anything"),
             |model, request| {
                 model.load_snapshot(parse(request)?).map_err(|error| failure(400, &error)).map(|()| done())
+            },
+        )
+    },
+    read(
+        "/_emulator/options",
+        "options",
+        "Quotas, and each behaviour of Google's that nobody knows",
+        "Options",
+        |model, _| Ok(Reply::json(200, &json!(model.switches()))),
+    ),
+    Operation {
+        reply: "Options",
+        ..act(
+            "/_emulator/options",
+            "setOptions",
+            "The same; what is left out stays as it is",
+            Some("Options"),
+            |model, request| {
+                model.set_switches(parse(request)?);
+                Ok(Reply::json(200, &json!(model.switches())))
             },
         )
     },

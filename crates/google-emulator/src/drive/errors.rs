@@ -31,6 +31,30 @@ impl Refusal {
         Self { code: 400, message: message.into(), domain: "global", reason: "parseError", location: None }
     }
 
+    /// unknown to us: as [`Refusal::invalid`].
+    pub(super) fn no_permission(id: &str) -> Self {
+        let message = format!("Permission not found: {id}.");
+        Self { code: 404, message, domain: "global", reason: "notFound", location: Some("permissionId") }
+    }
+
+    /// unknown to us: as [`Refusal::invalid`].
+    pub(super) fn not_allowed(account: &str) -> Self {
+        let message = format!("The user {account} does not have sufficient permissions for this file.");
+        Self { code: 403, message, domain: "global", reason: "insufficientFilePermissions", location: None }
+    }
+
+    /// unknown to us: as [`Refusal::invalid`].
+    pub(super) fn not_downloadable() -> Self {
+        let message = "Only files with binary content can be directly downloaded. Use Export with Docs Editors files.";
+        Self {
+            code: 403,
+            message: message.to_owned(),
+            domain: "global",
+            reason: "fileNotDownloadable",
+            location: Some("alt"),
+        }
+    }
+
     /// The owner took writing away from the app (reason: docs/google.md 6.3; the words are the Sheets API's).
     pub(super) fn forbidden() -> Self {
         let message = "The caller does not have permission".to_owned();

@@ -1,9 +1,10 @@
 //! The part of Drive v3 that a program with a spreadsheet needs: find it, name it, bin it, mark it as its own.
 //!
-//! Fields, parameters and scopes are those of the discovery document (revision 20261106). Only spreadsheets are
-//! emulated, all of them in the root folder, each with its owner alone.
+//! Fields, parameters and scopes are those of the discovery document (revision 20261106). Only spreadsheets and folders are
+//! emulated; they can be shared with other accounts.
 
 mod errors;
+mod permissions;
 mod search;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -28,8 +29,10 @@ use crate::{
     },
     wire::{Params, Plus, Reply, Request, decode},
 };
+pub(crate) use permissions::{Role, Share, is_listed, role_of};
 
 const SPREADSHEET: &str = "application/vnd.google-apps.spreadsheet";
+const FOLDER: &str = "application/vnd.google-apps.folder";
 const WRITE: &[&str] = &["https://www.googleapis.com/auth/drive", "https://www.googleapis.com/auth/drive.file"];
 const READ: &[&str] = &[
     "https://www.googleapis.com/auth/drive",
@@ -50,6 +53,10 @@ pub(crate) struct Card {
     properties: BTreeMap<String, String>,
     /// By project: "private to the requesting app".
     app_properties: BTreeMap<String, BTreeMap<String, String>>,
+    /// Beside the owner.
+    pub(crate) shares: Vec<Share>,
+    /// The folder it is in; None for the root.
+    parent: Option<String>,
 }
 
 impl Card {
@@ -68,6 +75,12 @@ enum Method {
     Update(String),
     Delete(String),
     Copy(String),
+    Export(String),
+    ListPermissions(String),
+    CreatePermission(String),
+    GetPermission(String, String),
+    UpdatePermission(String, String),
+    DeletePermission(String, String),
     /// Part of Drive, but not of the emulator.
     Other,
 }
@@ -92,13 +105,24 @@ impl Method {
             ("PATCH", ["files", file]) => Self::Update(id(file)),
             ("DELETE", ["files", file]) => Self::Delete(id(file)),
             ("POST", ["files", file, "copy"]) => Self::Copy(id(file)),
+            ("GET", ["files", file, "export"]) => Self::Export(id(file)),
+            ("GET", ["files", file, "permissions"]) => Self::ListPermissions(id(file)),
+            ("POST", ["files", file, "permissions"]) => Self::CreatePermission(id(file)),
+            ("GET", ["files", file, "permissions", one]) => Self::GetPermission(id(file), id(one)),
+            ("PATCH", ["files", file, "permissions", one]) => Self::UpdatePermission(id(file), id(one)),
+            ("DELETE", ["files", file, "permissions", one]) => Self::DeletePermission(id(file), id(one)),
             (verb, parts) => return is_known(verb, parts).then_some(Self::Other),
         })
     }
 
     fn scopes(&self) -> &'static [&'static str] {
         match self {
-            Self::About | Self::List | Self::Get(_) => READ,
+            Self::About
+            | Self::List
+            | Self::Get(_)
+            | Self::Export(_)
+            | Self::ListPermissions(_)
+            | Self::GetPermission(..) => READ,
             _ => WRITE,
         }
     }
@@ -114,6 +138,12 @@ impl Method {
             Self::Update(_) => "google.apps.drive.v3.DriveFiles.Update",
             Self::Delete(_) => "google.apps.drive.v3.DriveFiles.Delete",
             Self::Copy(_) => "google.apps.drive.v3.DriveFiles.Copy",
+            Self::Export(_) => "google.apps.drive.v3.DriveFiles.Export",
+            Self::ListPermissions(_) => "google.apps.drive.v3.DrivePermissions.List",
+            Self::CreatePermission(_) => "google.apps.drive.v3.DrivePermissions.Create",
+            Self::GetPermission(..) => "google.apps.drive.v3.DrivePermissions.Get",
+            Self::UpdatePermission(..) => "google.apps.drive.v3.DrivePermissions.Update",
+            Self::DeletePermission(..) => "google.apps.drive.v3.DrivePermissions.Delete",
             Self::Other => "google.apps.drive.v3",
         }
     }
@@ -126,6 +156,11 @@ impl Method {
             Self::About => ("About", "*"),
             Self::GenerateIds => ("GeneratedIds", "*"),
             Self::List => ("FileList", "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType)"),
+            Self::ListPermissions(_) => ("PermissionList", "kind,nextPageToken,permissions(kind,id,type,role)"),
+            // "Permission kind, ID, type, and role are always returned" (discovery document).
+            Self::CreatePermission(_) | Self::GetPermission(..) | Self::UpdatePermission(..) => {
+                ("Permission", "kind,id,type,role")
+            }
             _ => ("File", "kind,id,name,mimeType"),
         }
     }
@@ -155,7 +190,11 @@ pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random:
         Err(reply) => return reply,
     };
     let query = request.query();
-    let answered = Call { model, request, query: &query, caller: &caller, origin }.answer(&method, random);
+    let mut call = Call { model, request, query: &query, caller: &caller, origin };
+    if let Method::Export(id) = &method {
+        return call.export(id).unwrap_or_else(Refusal::reply);
+    }
+    let answered = call.answer(&method, random);
     match answered {
         Err(refusal) => refusal.reply(),
         // unknown to us: the status of an answer without a body; the discovery document gives `delete` none.
@@ -173,7 +212,7 @@ pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random:
 /// Drive's quotas are not known to us, and none is applied.
 fn admit(model: &Model, request: &Request, method: &Method) -> Result<Caller, Reply> {
     let token = bearer(request).ok_or_else(|| no_credentials(method.rpc(), "drive"))?;
-    let caller = model.state.sign_in.caller(model.now, &token).ok_or_else(bad_credentials)?;
+    let caller = model.state.sign_in.caller(model.now, &token).ok_or_else(bad_credentials)?.under(&model.options);
     if !caller.scopes.iter().any(|scope| method.scopes().contains(&scope.as_str())) {
         return Err(insufficient_scope(method.rpc(), "drive", method.scopes()));
     }
@@ -208,16 +247,29 @@ impl Call<'_> {
             Method::Create => self.create(random)?,
             Method::Get(id) if self.query.get("alt") == Some("media") => {
                 self.find(id)?;
-                return Err(Refusal::not_emulated("the download of files"));
+                return Err(Refusal::not_downloadable());
             }
             Method::Get(id) => self.resource(self.find(id)?),
             Method::Update(id) => self.update(id)?,
             Method::Copy(id) => self.copy(id, random)?,
             Method::Delete(id) => {
-                let id = self.find(id)?.book.id.clone();
-                self.model.state.files.delete(&id);
+                let file = self.find(id)?;
+                if file.owner != self.caller.account {
+                    return Err(Refusal::not_allowed(&self.caller.account));
+                }
+                let id = file.book.id.clone();
+                self.delete_tree(&id);
                 return Ok(None);
             }
+            Method::ListPermissions(id) => self.list_permissions(id)?,
+            Method::CreatePermission(id) => self.create_permission(id)?,
+            Method::GetPermission(id, permission) => self.permission(id, permission)?,
+            Method::UpdatePermission(id, permission) => self.update_permission(id, permission)?,
+            Method::DeletePermission(id, permission) => {
+                self.delete_permission(id, permission)?;
+                return Ok(None);
+            }
+            Method::Export(_) => return Err(Refusal::not_emulated("this way to export")),
             Method::Other => return Err(Refusal::not_emulated("this part of Drive")),
         };
         Ok(Some(mask.filter(value)))
@@ -265,11 +317,12 @@ impl Call<'_> {
     fn create(&mut self, random: &mut Random) -> Result<Value, Refusal> {
         let body = self.body()?;
         let kind = body.get("mimeType").and_then(Value::as_str).unwrap_or("application/octet-stream");
-        if kind != SPREADSHEET {
+        if kind != SPREADSHEET && kind != FOLDER {
             return Err(Refusal::not_emulated(&format!("files of type {kind}")));
         }
+        let is_folder = kind == FOLDER;
         let chosen = body.get("id").and_then(Value::as_str);
-        if chosen.is_some() && !self.model.options.generated_ids {
+        if chosen.is_some() && !is_folder && !self.model.options.generated_ids {
             return Err(Refusal::invalid("file.id", "Generated IDs are not supported for this type of file."));
         }
         if chosen.is_some_and(|id| self.model.state.files.get(id).is_some()) {
@@ -281,24 +334,57 @@ impl Call<'_> {
         let properties = json!({ "properties": { "title": name } });
         let book = Spreadsheet::create(id.clone(), &properties, &self.caller.project_number, random);
         let book = book.map_err(|refusal| Refusal::invalid("file", refusal.message))?;
-        self.add(book, &body)
+        self.add(book, &body, is_folder)
+    }
+
+    /// A folder takes what is in it along.
+    fn delete_tree(&mut self, id: &str) {
+        let mut doomed = vec![id.to_owned()];
+        while let Some(id) = doomed.pop() {
+            let files = &self.model.state.files;
+            let inside = files.everything().filter(|file| file.card.parent.as_deref() == Some(id.as_str()));
+            doomed.extend(inside.map(|file| file.book.id.clone()));
+            self.model.state.files.delete(&id);
+        }
+    }
+
+    /// The first tab, as Google's own export of CSV has it: what is shown, not what was entered.
+    fn export(&self, id: &str) -> Result<Reply, Refusal> {
+        let file = self.find(id)?;
+        let (kind, separator) = match self.query.filled("mimeType") {
+            Some("text/csv") => ("text/csv", ','),
+            Some("text/tab-separated-values") => ("text/tab-separated-values", '\t'),
+            Some(other) => return Err(Refusal::not_emulated(&format!("the export as {other}"))),
+            None => return Err(Refusal::invalid("mimeType", "Required parameter: mimeType")),
+        };
+        if file.is_folder {
+            return Err(Refusal::invalid("fileId", "Export only supports Docs Editors files."));
+        }
+        Ok(Reply::new(200, kind, file.book.lines(separator, self.model.now)))
     }
 
     /// unknown to us: what `drive.file` sees of a copy; here the app that copies sees it. Its developer metadata is
     /// there too (docs/google.md 4.4).
     fn copy(&mut self, id: &str, random: &mut Random) -> Result<Value, Refusal> {
         let body = self.body()?;
-        let mut book = Spreadsheet::clone(&self.find(id)?.book);
+        let file = self.find(id)?;
+        if file.is_folder {
+            return Err(Refusal::invalid("fileId", "A folder cannot be copied."));
+        }
+        let mut book = Spreadsheet::clone(&file.book);
         book.id = format!("1{}", random.opaque(43));
         let title = format!("Copy of {}", book.title());
         book.properties.insert("title".into(), title.into());
-        self.add(book, &body)
+        self.add(book, &body, false)
     }
 
-    fn add(&mut self, book: Spreadsheet, body: &Map<String, Value>) -> Result<Value, Refusal> {
+    fn add(&mut self, book: Spreadsheet, body: &Map<String, Value>, is_folder: bool) -> Result<Value, Refusal> {
         let now = self.model.now;
         let id = book.id.clone();
         self.model.state.files.add(book, self.caller, now);
+        if let Some(file) = self.model.state.files.get_mut(&id) {
+            file.is_folder = is_folder;
+        }
         // Nothing is left behind when what the body says is refused.
         if let Err(refusal) = self.adopt(&id, body) {
             self.model.state.files.delete(&id);
@@ -309,7 +395,24 @@ impl Call<'_> {
 
     fn update(&mut self, id: &str) -> Result<Value, Refusal> {
         let body = self.body()?;
-        let id = self.find(id)?.book.id.clone();
+        let file = self.find(id)?;
+        if file.role_of(&self.caller.account) < Some(Role::Writer) {
+            return Err(Refusal::not_allowed(&self.caller.account));
+        }
+        let id = file.book.id.clone();
+        let mut body = body;
+        // A file is in one folder: what is added takes the place of what is removed.
+        if let Some(added) = self.query.filled("addParents") {
+            body.insert("parents".into(), added.split(',').take(1).collect());
+        } else if let Some(removed) = self.query.filled("removeParents") {
+            if removed.split(',').any(|removed| file.card.parent.as_deref() == Some(removed)) {
+                body.insert("parents".into(), json!([ROOT]));
+            }
+        } else if body.contains_key("parents") {
+            let text = "The parents field is not directly writable in update requests. Use the addParents and \
+                        removeParents parameters instead.";
+            return Err(Refusal::invalid("parents", text));
+        }
         self.adopt(&id, &body)?;
         Ok(self.resource(self.find(&id)?))
     }
@@ -318,6 +421,7 @@ impl Call<'_> {
     fn adopt(&mut self, id: &str, body: &Map<String, Value>) -> Result<(), Refusal> {
         let now = self.model.now;
         let project = self.caller.project_number.clone();
+        let parent = self.parent(id, body)?;
         let file = self.model.state.files.get_mut(id).ok_or_else(|| Refusal::not_found(id))?;
         if file.is_read_only() {
             return Err(Refusal::forbidden());
@@ -335,15 +439,14 @@ impl Call<'_> {
                 "appProperties" => {
                     merge(card.app_properties.entry(project.clone()).or_default(), value).ok_or_else(wrong)?;
                 }
-                "parents" => {
-                    let parents = value.as_array().ok_or_else(wrong)?;
-                    if let Some(parent) = parents.iter().find(|parent| *parent != ROOT) {
-                        return Err(Refusal::not_found(parent.as_str().unwrap_or_default()));
-                    }
+                "mimeType" if value.as_str() != Some(if file.is_folder { FOLDER } else { SPREADSHEET }) => {
+                    return Err(wrong());
                 }
-                "mimeType" if value.as_str() != Some(SPREADSHEET) => return Err(wrong()),
                 _ => {}
             }
+        }
+        if let Some(parent) = parent {
+            card.parent = parent;
         }
         file.card = card;
         match title {
@@ -357,12 +460,47 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// The folder that a body names: the root is none. None outside if it names no folder at all.
+    fn parent(&self, id: &str, body: &Map<String, Value>) -> Result<Option<Option<String>>, Refusal> {
+        let Some(parents) = body.get("parents") else { return Ok(None) };
+        let wrong = || Refusal::invalid("file", "Invalid value for parents.");
+        match parents.as_array().ok_or_else(wrong)?.as_slice() {
+            [] => Ok(None),
+            [Value::String(parent)] if parent == ROOT => Ok(Some(None)),
+            [Value::String(parent)] => {
+                let folder = self.find(parent)?;
+                // A folder in itself would never end.
+                let mut above = Some(folder);
+                while let Some(file) = above {
+                    if file.book.id == id {
+                        return Err(wrong());
+                    }
+                    above = file.card.parent.as_deref().and_then(|id| self.model.state.files.get(id));
+                }
+                match folder.is_folder {
+                    true => Ok(Some(Some(parent.clone()))),
+                    false => Err(wrong()),
+                }
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Binned itself, or with a folder it is in.
+    fn is_trashed(&self, file: &File) -> bool {
+        let above = |file: &File| file.card.parent.as_deref().and_then(|id| self.model.state.files.get(id));
+        file.card.trashed || above(file).is_some_and(|folder| self.is_trashed(folder))
+    }
+
     fn list(&self) -> Result<Value, Refusal> {
         let query = match self.query.filled("q") {
             None => None,
             Some(text) => Some(Query::parse(text).ok_or_else(|| Refusal::invalid("q", "Invalid Value"))?),
         };
         let mut found: Vec<&File> = self.model.state.files.seen_by(self.caller).collect();
+        // Behind a link is not in a list.
+        let account = &self.caller.account;
+        found.retain(|file| file.owner == *account || is_listed(&file.card.shares, account));
         found.retain(|file| query.as_ref().is_none_or(|query| query.matches(&self.facts(file))));
         self.sort(&mut found)?;
         let start = match self.query.filled("pageToken") {
@@ -416,13 +554,16 @@ impl Call<'_> {
         file.card.app_properties.get(&self.caller.project_number).unwrap_or(&NONE)
     }
 
-    fn facts<'f>(&self, file: &'f File) -> Facts<'f> {
+    fn facts<'f>(&'f self, file: &'f File) -> Facts<'f> {
         Facts {
             name: file.book.title(),
-            mime_type: SPREADSHEET,
+            mime_type: if file.is_folder { FOLDER } else { SPREADSHEET },
             owner: &file.owner,
+            holders: permissions::holders(file),
+            me: &self.caller.account,
+            parent: file.card.parent.as_deref().unwrap_or(ROOT),
             is_mine: file.owner == self.caller.account,
-            trashed: file.card.trashed,
+            trashed: self.is_trashed(file),
             starred: file.card.starred,
             created: rfc3339(file.card.created),
             modified: rfc3339(file.modified),
@@ -433,17 +574,33 @@ impl Call<'_> {
 
     fn resource(&self, file: &File) -> Value {
         let book = Arc::clone(&file.book);
-        let can_write = !file.is_read_only();
+        let role = file.role_of(&self.caller.account).unwrap_or(Role::Reader);
+        let can_write = !file.is_read_only() && role >= Role::Writer;
+        let is_owner = role == Role::Owner;
+        let (kind, link) = match file.is_folder {
+            true => (FOLDER, "drive/folders"),
+            false => (SPREADSHEET, "spreadsheets/d"),
+        };
         let mut json = json!({
-            "kind": "drive#file", "id": book.id, "name": book.title(), "mimeType": SPREADSHEET,
-            "trashed": file.card.trashed, "explicitlyTrashed": file.card.trashed, "starred": file.card.starred,
-            "parents": [ROOT], "spaces": ["drive"], "version": file.version.to_string(),
+            "kind": "drive#file", "id": book.id, "name": book.title(), "mimeType": kind,
+            "trashed": self.is_trashed(file), "explicitlyTrashed": file.card.trashed, "starred": file.card.starred,
+            "parents": [file.card.parent.as_deref().unwrap_or(ROOT)], "spaces": ["drive"], "version": file.version.to_string(),
             "createdTime": rfc3339(file.card.created), "modifiedTime": rfc3339(file.modified),
-            "ownedByMe": file.owner == self.caller.account, "owners": [self.user(&file.owner)], "shared": false,
-            "webViewLink": format!("{}/spreadsheets/d/{}/edit", self.origin, book.id),
-            "capabilities": { "canEdit": can_write, "canRename": can_write, "canTrash": can_write,
-                "canUntrash": can_write, "canDelete": can_write, "canCopy": true },
+            "ownedByMe": file.owner == self.caller.account, "owners": [self.user(&file.owner)],
+            "shared": !file.card.shares.is_empty(),
+            "webViewLink": match file.is_folder {
+                true => format!("{}/{link}/{}", self.origin, book.id),
+                false => format!("{}/{link}/{}/edit", self.origin, book.id),
+            },
+            "capabilities": { "canEdit": can_write, "canRename": can_write, "canTrash": is_owner && can_write,
+                "canUntrash": is_owner && can_write, "canDelete": is_owner && can_write, "canCopy": !file.is_folder,
+                "canShare": can_write },
         });
+        if can_write {
+            let permissions = permissions::all(file);
+            json["permissionIds"] = permissions.iter().map(|permission| permission["id"].clone()).collect();
+            json["permissions"] = permissions.into();
+        }
         if let Some(description) = &file.card.description {
             json["description"] = description.as_str().into();
         }

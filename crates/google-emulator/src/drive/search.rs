@@ -8,6 +8,12 @@ pub(super) struct Facts<'a> {
     pub(super) mime_type: &'a str,
     pub(super) owner: &'a str,
     pub(super) is_mine: bool,
+    /// Who has access, and whether to write.
+    pub(super) holders: Vec<(&'a str, bool)>,
+    /// Who asks.
+    pub(super) me: &'a str,
+    /// The folder it is in.
+    pub(super) parent: &'a str,
     pub(super) trashed: bool,
     pub(super) starred: bool,
     /// RFC 3339 in UTC, so that text order is time order.
@@ -36,8 +42,12 @@ pub(super) enum Term {
         key: String,
         value: String,
     },
-    /// `'x' in owners`, also for writers and readers: only owners have access here.
+    /// `'x' in owners`.
     Owner(String),
+    /// `'x' in writers`.
+    Writer(String),
+    /// `'x' in readers`.
+    Reader(String),
     Parent(String),
 }
 
@@ -67,7 +77,7 @@ pub(super) enum Flag {
     SharedWithMe,
 }
 
-/// The only folder there is.
+/// The folder that everything is in unless it is in another.
 pub(super) const ROOT: &str = "root";
 
 const DEEPEST: usize = 64;
@@ -89,6 +99,12 @@ impl Query {
     }
 }
 
+impl Facts<'_> {
+    fn is(&self, account: &str, who: &str) -> bool {
+        account == if who == "me" { self.me } else { who }
+    }
+}
+
 impl Term {
     fn matches(&self, file: &Facts<'_>) -> bool {
         match self {
@@ -105,7 +121,7 @@ impl Term {
                 let value = match flag {
                     Flag::Trashed => file.trashed,
                     Flag::Starred => file.starred,
-                    Flag::SharedWithMe => false,
+                    Flag::SharedWithMe => !file.is_mine,
                 };
                 value == *wanted
             }
@@ -114,7 +130,9 @@ impl Term {
                 properties.get(key) == Some(value)
             }
             Self::Owner(who) => who == file.owner || (who == "me" && file.is_mine),
-            Self::Parent(id) => id == ROOT,
+            Self::Writer(who) => file.holders.iter().any(|(account, writes)| *writes && file.is(account, who)),
+            Self::Reader(who) => file.holders.iter().any(|(account, _)| file.is(account, who)),
+            Self::Parent(id) => id == file.parent,
         }
     }
 }
@@ -185,7 +203,9 @@ impl Parser<'_> {
             self.word("in").then_some(())?;
             return match self.name()? {
                 "parents" => Some(Term::Parent(text)),
-                "owners" | "writers" | "readers" => Some(Term::Owner(text)),
+                "owners" => Some(Term::Owner(text)),
+                "writers" => Some(Term::Writer(text)),
+                "readers" => Some(Term::Reader(text)),
                 _ => None,
             };
         }
@@ -310,6 +330,9 @@ mod tests {
             mime_type: "application/vnd.google-apps.spreadsheet",
             owner: "maker@example.com",
             is_mine: true,
+            holders: vec![("helper@example.com", false), ("maker@example.com", true)],
+            me: "maker@example.com",
+            parent: ROOT,
             trashed: false,
             starred: false,
             created: "2026-11-22T10:00:00.000Z".into(),
@@ -320,6 +343,9 @@ mod tests {
         for (query, found) in [
             ("name = 'Workshop log'", true),
             ("name='Workshop'", false),
+            ("'helper@example.com' in readers", true),
+            ("'helper@example.com' in writers", false),
+            ("'me' in writers and not 'folder' in parents", true),
             ("name != 'x' and trashed=false", true),
             ("name contains 'log'", true),
             ("name contains 'shop'", false),

@@ -45,6 +45,13 @@ pub(crate) struct SignIn {
     next_grant: u64,
     /// Wrong user codes typed lately, for AS-05.
     wrong_codes: Vec<Duration>,
+    /// How often an account removed the apps of a project.
+    #[serde(default)]
+    removals: BTreeMap<String, u64>,
+}
+
+fn removal_key(account: &str, project: &str) -> String {
+    format!("{project}/{account}")
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,6 +123,26 @@ pub(crate) struct Caller {
     pub(crate) expires: Duration,
     pub(crate) sheets_api_enabled: bool,
     pub(crate) drive_api_enabled: bool,
+    /// Under `drive.file`, also what its app made for another account that shared it since.
+    pub(crate) sees_shared: bool,
+    /// How often this account removed this project's apps.
+    pub(crate) removals: u64,
+    /// What the app made before it was removed comes back with a new approval.
+    pub(crate) files_return: bool,
+    /// A spreadsheet in the bin takes writes.
+    pub(crate) trashed_writes: bool,
+}
+
+impl Caller {
+    /// With the world's switches about what nobody knows.
+    pub(crate) fn under(self, options: &Options) -> Self {
+        Self {
+            sees_shared: options.shared_files_are_seen,
+            files_return: options.files_return,
+            trashed_writes: options.trashed_writes,
+            ..self
+        }
+    }
 }
 
 /// A code that a person may decide about, for pages and tests.
@@ -410,11 +437,21 @@ impl SignIn {
             .filter(|(_, grant)| grant.account == account && project.is_none_or(|p| p == grant.project_number))
             .map(|(&id, _)| id)
             .collect();
+        self.count_removals(|grant| grant.account == account && project.is_none_or(|p| p == grant.project_number));
         ended.iter().for_each(|&id| self.end_grant(id));
         ended.len()
     }
 
+    /// Once for each account and project, however many devices it had.
+    fn count_removals(&mut self, is_removed: impl Fn(&Grant) -> bool) {
+        let removed = self.grants.values().filter(|grant| is_removed(grant));
+        let keys: std::collections::BTreeSet<String> =
+            removed.map(|grant| removal_key(&grant.account, &grant.project_number)).collect();
+        keys.into_iter().for_each(|key| *self.removals.entry(key).or_default() += 1);
+    }
+
     pub(crate) fn revoke_everything(&mut self) {
+        self.count_removals(|_| true);
         self.grants.clear();
         self.access.clear();
         self.refresh.clear();
@@ -447,6 +484,10 @@ impl SignIn {
             scopes: access.scopes.clone(),
             expires: access.expires,
             sheets_api_enabled: client.is_none_or(|client| client.sheets_api_enabled),
+            sees_shared: true,
+            removals: self.removals.get(&removal_key(&grant.account, &grant.project_number)).copied().unwrap_or(0),
+            files_return: true,
+            trashed_writes: true,
             drive_api_enabled: client.is_none_or(|client| client.drive_api_enabled),
         })
     }

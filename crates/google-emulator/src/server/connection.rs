@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Shared, now,
+    Shared, coding, now,
     tls::{Identity, Session},
 };
 use crate::{Delivery, Reply, Request, TlsFailureKind, sheets::errors};
@@ -118,7 +118,7 @@ impl Connection<'_> {
             }
         };
         let keep_alive = keep_alive && now().saturating_sub(self.born) < OLDEST;
-        let reply = self.shared.answer(&request);
+        let reply = coding::compressed(self.shared.answer(&request), &request);
         if !reply.delay.is_zero() && !self.shared.pause(reply.delay) {
             return Ok(End::Closed);
         }
@@ -126,7 +126,7 @@ impl Connection<'_> {
         match reply.delivery {
             Delivery::Whole => self.write(&reply, reply.body.len(), keep_alive, with_body)?,
             Delivery::Truncated { bytes } => {
-                self.write(&reply, bytes, false, with_body)?;
+                self.write(&reply, bytes.min(reply.body.len().saturating_sub(1)), false, with_body)?;
                 return Ok(End::Closed);
             }
             Delivery::Slow { bytes_per_second } => {
@@ -158,6 +158,9 @@ impl Connection<'_> {
             BodyLength::Known(length) => self.take(length)?,
             BodyLength::Chunked => self.read_chunks()?,
         };
+        let body = std::mem::take(&mut request.body);
+        request.body = coding::unpacked(body, &request, MOST_BODY_BYTES).map_err(Unread::Refused)?;
+        request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
         Ok((request, head.keep_alive))
     }
 
@@ -240,7 +243,7 @@ impl Connection<'_> {
     }
 
     fn write(&mut self, reply: &Reply, body_bytes: usize, keep_alive: bool, with_body: bool) -> io::Result<()> {
-        let mut out = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status)).into_bytes();
+        let mut out = format!("HTTP/1.1 {} {}\r\n", reply.status, reply.reason()).into_bytes();
         for (name, value) in &reply.headers {
             // A line break in a value would be a header of somebody else's making.
             let value: String = value.chars().filter(|c| !c.is_control()).collect();
@@ -346,32 +349,5 @@ fn origin_form(target: &str) -> String {
     match target.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |slash| &rest[slash..]).to_owned(),
         _ => target.to_owned(),
-    }
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        204 => "No Content",
-        302 => "Found",
-        303 => "See Other",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        413 => "Content Too Large",
-        421 => "Misdirected Request",
-        428 => "Precondition Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "Unknown",
     }
 }

@@ -1,5 +1,6 @@
 //! The thin shell: one port, a thread for each connection, the model behind a lock.
 
+mod coding;
 mod connection;
 mod hosts;
 mod journal;

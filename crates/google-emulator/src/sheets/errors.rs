@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::wire::{Reply, Request};
+use crate::wire::{Params, Reply, Request};
 
 const CHALLENGE: &str = "Bearer realm=\"https://accounts.google.com/\"";
 
@@ -63,6 +63,32 @@ impl Refusal {
     }
 }
 
+/// An error in the form that the query asks for: `$.xgafv=1` is the older one with `errors[]`, `prettyPrint` as for answers.
+///
+/// unknown to us: reasons of the older form but those of docs/google.md 5.4 and 6.
+pub(crate) fn in_form(mut reply: Reply, query: &Params) -> Reply {
+    let is_old = query.get("$.xgafv") == Some("1");
+    let is_compact = query.get("prettyPrint") == Some("false");
+    if !is_old && !is_compact {
+        return reply;
+    }
+    let mut body = reply.value();
+    if is_old {
+        let reason = match reply.status {
+            400 => "badRequest",
+            401 => "authError",
+            403 => "forbidden",
+            404 => "notFound",
+            429 => "rateLimitExceeded",
+            _ => "backendError",
+        };
+        let message = body["error"]["message"].clone();
+        body["error"]["errors"] = json!([{ "message": message, "domain": "global", "reason": reason }]);
+    }
+    reply.body = if is_compact { body.to_string().into_bytes() } else { Reply::json(reply.status, &body).body };
+    reply
+}
+
 /// google.rpc.Code names by HTTP status.
 fn canonical(code: u16) -> &'static str {
     match code {
@@ -81,13 +107,14 @@ fn canonical(code: u16) -> &'static str {
     }
 }
 
-/// The token of the `Authorization` header, or of the `access_token` parameter that every API takes.
+/// The token of the `Authorization` header, or of the parameters `access_token` and `oauth_token` that every API takes.
 pub(crate) fn bearer(request: &Request) -> Option<String> {
     if let Some(header) = request.header("authorization") {
         let (scheme, token) = header.split_once(' ')?;
         return (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().to_owned());
     }
-    request.query().filled("access_token").map(String::from)
+    let query = request.query();
+    query.filled("access_token").or_else(|| query.filled("oauth_token")).map(String::from)
 }
 
 /// 401 without a token (docs/google.md 6.1).

@@ -12,7 +12,11 @@ use super::{
     ranges::{Area, Dimension},
     spreadsheet::Spreadsheet,
 };
-use crate::{Model, drive::Card, oauth::Caller};
+use crate::{
+    Model,
+    drive::{Card, Role, role_of},
+    oauth::Caller,
+};
 
 /// Every file of every account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +40,12 @@ pub(crate) struct File {
     pub(crate) card: Card,
     /// Counts changes, for the viewer.
     pub(crate) version: u64,
+    /// Removals of the app before it was made; see [`Options::files_return`](crate::Options).
+    #[serde(default)]
+    removals: u64,
+    /// A folder of Drive; what it has of a spreadsheet is its name.
+    #[serde(default)]
+    pub(crate) is_folder: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +75,15 @@ impl File {
         let sees_all = caller.scopes.iter().any(|scope| {
             scope.ends_with("/auth/drive") || scope.contains("/auth/spreadsheets") || scope.ends_with("/drive.readonly")
         });
-        self.owner == caller.account && (sees_all || self.project_number == caller.project_number)
+        let is_app =
+            self.project_number == caller.project_number && (caller.sees_shared || self.owner == caller.account);
+        let is_lost = !caller.files_return && self.owner == caller.account && self.removals < caller.removals;
+        self.role_of(&caller.account).is_some() && (sees_all || (is_app && !is_lost))
+    }
+
+    /// None: no access at all.
+    pub(crate) fn role_of(&self, account: &str) -> Option<Role> {
+        if self.owner == account { Some(Role::Owner) } else { role_of(&self.card.shares, account) }
     }
 }
 
@@ -80,6 +98,8 @@ impl Files {
             modified: now,
             card: Card::new(now),
             version: 1,
+            removals: caller.removals,
+            is_folder: false,
             book: Arc::new(book),
         };
         self.files.insert(file.book.id.clone(), file);
@@ -87,10 +107,13 @@ impl Files {
 
     /// What the app did not make is not there (docs/google.md 3.3).
     pub(crate) fn open(&mut self, id: &str, caller: &Caller, access: Access) -> Result<&mut File, Refusal> {
-        let is_theirs = |file: &&mut File| file.is_seen_by(caller);
+        let is_theirs = |file: &&mut File| file.is_seen_by(caller) && !file.is_folder;
         let file = self.files.get_mut(id).filter(is_theirs).ok_or_else(Refusal::not_found)?;
         match access {
-            Access::Write if file.read_only => Err(Refusal::no_permission()),
+            Access::Write if file.card.trashed && !caller.trashed_writes => Err(Refusal::no_permission()),
+            Access::Write if file.read_only || file.role_of(&caller.account) < Some(Role::Writer) => {
+                Err(Refusal::no_permission())
+            }
             _ => Ok(file),
         }
     }
@@ -104,16 +127,23 @@ impl Files {
     }
 
     pub(crate) fn seen_by<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a File> {
-        self.all().into_iter().filter(|file| file.is_seen_by(caller))
+        let mut files: Vec<&File> = self.files.values().filter(|file| file.is_seen_by(caller)).collect();
+        files.sort_by_key(|file| file.number);
+        files.into_iter()
+    }
+
+    /// Folders too.
+    pub(crate) fn everything(&self) -> impl Iterator<Item = &File> {
+        self.files.values()
     }
 
     pub(crate) fn delete(&mut self, id: &str) -> bool {
         self.files.remove(id).is_some()
     }
 
-    /// In order of creation.
+    /// All spreadsheets, in order of creation.
     pub(crate) fn all(&self) -> Vec<&File> {
-        let mut files: Vec<&File> = self.files.values().collect();
+        let mut files: Vec<&File> = self.files.values().filter(|file| !file.is_folder).collect();
         files.sort_by_key(|file| file.number);
         files
     }

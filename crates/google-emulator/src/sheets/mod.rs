@@ -65,14 +65,14 @@ pub(crate) fn is_write(request: &Request) -> bool {
 
 pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random: &mut Random) -> Reply {
     let Some((method, id)) = Method::of(request) else { return errors::html(404) };
+    let query = request.query();
     let caller = match admit(model, request, &method) {
         Ok(caller) => caller,
-        Err(reply) => return reply,
+        Err(reply) => return errors::in_form(reply, &query),
     };
-    let query = request.query();
     match answer(model, request, &query, &method, id.as_deref(), &caller, origin, random) {
         Ok(value) => success(&value, &query),
-        Err(refusal) => refusal.reply(),
+        Err(refusal) => errors::in_form(refusal.reply(), &query),
     }
 }
 
@@ -89,7 +89,8 @@ fn success(value: &Value, query: &Params) -> Reply {
 fn admit(model: &mut Model, request: &Request, method: &Method) -> Result<Caller, Reply> {
     let rpc = format!("google.apps.sheets.v4.SpreadsheetsService.{}", method.rpc());
     let token = errors::bearer(request).ok_or_else(|| errors::no_credentials(&rpc, "sheets"))?;
-    let caller = model.state.sign_in.caller(model.now, &token).ok_or_else(errors::bad_credentials)?;
+    let caller =
+        model.state.sign_in.caller(model.now, &token).ok_or_else(errors::bad_credentials)?.under(&model.options);
     if !caller.scopes.iter().any(|scope| method.scopes().contains(&scope.as_str())) {
         return Err(errors::insufficient_scope(&rpc, "sheets", method.scopes()));
     }
@@ -161,6 +162,19 @@ fn answer(
 
 fn check_query(query: &Params, method: &Method) -> Result<(), Refusal> {
     let known = |name: &str| COMMON_QUERY.contains(&name) || method.query_names().contains(&name);
+    let bad = |name: &str, value: &str| Refusal::invalid(format!("Invalid value at '{name}' (TYPE_ENUM), \"{value}\""));
+    match query.filled("alt").or(query.filled("$alt")) {
+        None | Some("json") => {}
+        Some(other @ ("media" | "proto")) => return Err(Refusal::not_emulated(&format!("alt={other}"))),
+        Some(other) => return Err(bad("alt", other)),
+    }
+    if query.filled("callback").is_some() {
+        return Err(Refusal::not_emulated("JSONP"));
+    }
+    match query.filled("$.xgafv") {
+        None | Some("1" | "2") => {}
+        Some(other) => return Err(bad("$.xgafv", other)),
+    }
     match query.0.iter().find(|(name, _)| !known(name)) {
         None => Ok(()),
         Some((name, _)) => {

@@ -117,6 +117,28 @@ impl Spreadsheet {
         json
     }
 
+    /// The first tab as text, a line a row; fields are quoted where they have to be (RFC 4180).
+    pub(crate) fn lines(&self, separator: char, now: Duration) -> String {
+        let reading = Reading { now, ..Reading::default() };
+        let read = self.read(&self.whole(0), reading);
+        let field = |value: &Value| {
+            let text = value.as_str().unwrap_or_default();
+            match text.contains([separator, '"', '\n', '\r']) {
+                true => format!("\"{}\"", text.replace('"', "\"\"")),
+                false => text.to_owned(),
+            }
+        };
+        let rows: Vec<&[Value]> =
+            read["values"].as_array().into_iter().flatten().filter_map(Value::as_array).map(Vec::as_slice).collect();
+        let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        let blank = Value::Null;
+        let line = |row: &&[Value]| {
+            let fields: Vec<String> = (0..width).map(|at| field(row.get(at).unwrap_or(&blank))).collect();
+            fields.join(&separator.to_string())
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\r\n")
+    }
+
     /// Writes lines of values from the area's corner on. `strict`: they must stay within the area.
     pub(crate) fn write(&mut self, area: &Area, body: &Value, input: Input, strict: bool) -> Result<Written, Refusal> {
         let major = by_columns(body["majorDimension"].as_str()).unwrap_or(false);
