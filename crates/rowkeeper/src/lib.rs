@@ -38,6 +38,7 @@ mod durable;
 pub mod grant_store;
 pub mod http;
 pub mod intake;
+pub mod lookup;
 pub mod outbox;
 pub mod proxy;
 pub mod record;
