@@ -1,16 +1,22 @@
-//! What every gadget's main needs: from the library's state to a screen, the panel's thread, signals, sd_notify.
+//! What every gadget's main needs: from the library's state to a screen, the panel's thread, signals, sd_notify, exit
+//! codes, a log that does not flood.
 //!
 //! Not in here: rules (they are in `rowkeeper`), drawing (`rowkeeper-panel`), argument parsing (each program's own).
 
 mod display;
+pub mod exit;
 mod glass;
 pub mod input;
 pub mod light;
+mod limiter;
+mod log_line;
 pub mod service;
 mod signals;
 mod view;
 
 pub use display::{Display, Kind, UnknownKind};
 pub use glass::Glass;
+pub use limiter::Limiter;
+pub use log_line::log_line;
 pub use signals::stop_on_signals;
 pub use view::screen;

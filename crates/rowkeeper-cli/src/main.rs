@@ -4,7 +4,6 @@
 
 mod args;
 mod commands;
-mod exit;
 mod log;
 
 use std::process::ExitCode;
@@ -14,6 +13,7 @@ use clap::Parser;
 use args::{Cli, Command};
 use commands::Context;
 use exit::{Exit, Failure};
+use rowkeeper_gadget::exit;
 
 fn main() -> ExitCode {
     // Usage errors end here, with 2 and clap's own words; `--help` and `--version` with 0.

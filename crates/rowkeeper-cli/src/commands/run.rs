@@ -1,9 +1,7 @@
 //! `rowkeeper run`: the daemon.
 
-use rowkeeper::delivery::Change;
-use rowkeeper::session::SignInEvent;
 use rowkeeper::{Device, Event};
-use rowkeeper_gadget::{Display, screen, service};
+use rowkeeper_gadget::{Display, log_line, screen, service};
 
 use super::{Context, deliver, display, printable, signals};
 use crate::exit::{Exit, Failure};
@@ -30,7 +28,7 @@ struct Daemon<'d> {
 
 impl Daemon<'_> {
     fn on(&mut self, event: &Event) {
-        if let Some(line) = self.line(event) {
+        if let Some(line) = log_line(event, self.verbose) {
             let line = printable(&line);
             service::status(&line);
             if let Some(line) = self.limiter.pass(&line, self.device.clock().mono()) {
@@ -38,30 +36,6 @@ impl Daemon<'_> {
             }
         }
         self.show();
-    }
-
-    /// What the log says of it, if it is worth a line.
-    fn line(&self, event: &Event) -> Option<String> {
-        Some(match event {
-            Event::SignIn(SignInEvent::Code { user_code, verification_uri, .. }) => {
-                format!("to sign in, open {verification_uri} and enter {user_code}")
-            }
-            Event::SignIn(SignInEvent::Waiting { trouble }) => {
-                format!("still waiting for approval: {}", trouble.as_ref()?)
-            }
-            Event::SignedIn(account) => match &account.label {
-                Some(label) => format!("signed in as {label}"),
-                None => "signed in".into(),
-            },
-            Event::SignInFailed(error) => error.to_string(),
-            Event::Delivery(Change::SheetCreated) => "the spreadsheet was created".into(),
-            Event::Delivery(Change::Moved) => "rows go to another spreadsheet from now on".into(),
-            Event::Delivery(Change::Delivered(rows)) if self.verbose => format!("{rows} records are in the sheet"),
-            Event::Delivery(Change::Refused) => "the sheet refused records; looking for the one at fault".into(),
-            Event::Delivery(_) | Event::Idle => return None,
-            Event::Trouble(why) => format!("{why}; it will be tried again"),
-            Event::Notice(what) | Event::Hold(what) => what.clone(),
-        })
     }
 
     /// The screen follows the state on disk; a disk that does not answer leaves it as it is.

@@ -33,13 +33,15 @@ impl From<Exit> for ExitCode {
 
 /// An error with the exit code it leads to.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
+    /// Which.
     pub exit: Exit,
     error: Box<dyn Error>,
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error>>) -> Self {
+    /// An error that ends the program with this code.
+    pub fn new(exit: Exit, error: impl Into<Box<dyn Error>>) -> Self {
         Self { exit, error: error.into() }
     }
 }
