@@ -32,7 +32,7 @@ cargo xtask COMMAND
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
   processes [N]  eight processes, N refreshes each (default 100), killed at random
-  pictures   make the pictures of the README again
+  pictures   make the pictures of the README and of docs/timeclock.md again
   bench [--quick] [--page] [CONTEST…]
              Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
   world [N]  the simulated world over N seeds (default 100000), release build";
@@ -160,7 +160,11 @@ fn adapters() -> Step {
 }
 
 fn pictures() -> Step {
-    cargo(&["run", "--release", "--locked", "--package", "rowkeeper-panel", "--example", "pictures", "--", "docs"], &[])
+    // The code screen, and the time clock in all its states.
+    for package in ["rowkeeper-panel", "rowkeeper-timeclock"] {
+        cargo(&["run", "--release", "--locked", "--package", package, "--example", "pictures", "--", "docs"], &[])?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// Runs cargo, with the toolchain that runs us.
