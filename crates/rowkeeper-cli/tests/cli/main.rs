@@ -8,6 +8,7 @@
 mod daemons;
 mod device;
 mod doctor;
+mod examples;
 mod first_light;
 mod google;
 mod help;
@@ -17,8 +18,10 @@ mod polling;
 mod power_cuts;
 mod programs;
 mod proxy;
+mod queue;
 mod rubbish;
 mod secrecy;
+mod sheets;
 mod socket;
 mod streams;
 mod tables;
