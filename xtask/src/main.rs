@@ -35,6 +35,8 @@ cargo xtask COMMAND
   pictures   make the pictures of the README and of docs/timeclock.md again
   bench [--quick] [--page] [CONTEST…]
              Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
+  probe-google   asks the real Google, with your account and consent, what docs/google.md does not
+             know; `probe-google --help`
   world [N]  the simulated world over N seeds (default 100000), release build";
 
 /// How a step ended. An error is a failure.
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::command(arguments.next().as_deref()),
         "kills" => campaigns::kills(arguments.next().as_deref().unwrap_or("300"), arguments.next().as_deref()),
         "power" => campaigns::power(arguments.next().as_deref().unwrap_or("200"), arguments.next().as_deref()),
+        "probe-google" => probe(arguments),
         "pictures" => pictures(),
         "adapters" => adapters(),
         "bench" => bench::command(&arguments.collect::<Vec<_>>()),
@@ -157,6 +160,12 @@ fn adapters() -> Step {
         ["--manifest-path", "adapters/google-apis/Cargo.toml", "--target-dir", "target/adapters", "--locked"];
     cargo(&[&["test"], &manifest[..]].concat(), &[])?;
     cargo(&[&["run", "--example", "sheets"], &manifest[..]].concat(), &[])
+}
+
+fn probe(arguments: impl Iterator<Item = String>) -> Step {
+    let arguments: Vec<_> = arguments.collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    cargo(&[&["run", "--quiet", "--locked", "--package", "probe", "--"], &arguments[..]].concat(), &[])
 }
 
 fn pictures() -> Step {
