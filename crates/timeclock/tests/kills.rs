@@ -56,7 +56,7 @@ impl Gadget {
         }
     }
 
-    fn is_killed(mut self) {
+    fn dies(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -151,7 +151,7 @@ fn killed_at_any_moment_of_a_punch_it_loses_none_and_doubles_none() {
         } else {
             thread::sleep(Duration::from_micros(dice >> 13 & 0x3fff));
         }
-        gadget.is_killed();
+        gadget.dies();
     }
     assert!(acknowledged.len() > 4, "{acknowledged:?}");
 
@@ -174,7 +174,7 @@ fn killed_at_any_moment_of_a_punch_it_loses_none_and_doubles_none() {
     for project in &acknowledged {
         assert!(left.any(|row| row == *project), "{project} of {acknowledged:?} is lost: {rows:#?}");
     }
-    gadget.is_killed();
+    gadget.dies();
 }
 
 #[test]
