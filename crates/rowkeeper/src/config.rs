@@ -248,7 +248,10 @@ impl Config {
             }
             None => String::new(),
         };
-        let emulator = variable("ROWKEEPER_EMULATOR").map(|origin| origin.trim_end_matches('/').to_owned());
+        // What is not text becomes a bad address, and is said as one: going to Google instead would be a surprise.
+        let emulator = env::var_os("ROWKEEPER_EMULATOR").map(|origin| origin.to_string_lossy().into_owned());
+        let emulator =
+            emulator.filter(|origin| !origin.is_empty()).map(|origin| origin.trim_end_matches('/').to_owned());
         let named = named_state_dir(places);
         let state_dir_is_default = named.is_none();
         let state_dir = named.or_else(usual_state_dir).ok_or(ConfigError::NoStateDir)?;

@@ -184,6 +184,9 @@ impl Stored {
 pub struct ProviderId {
     /// The preset's name.
     pub name: String,
+    /// Who answers for the endpoints, where they were discovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Where tokens come from: the only place a refresh token may go. Ignored for emulators, whose port changes.
     pub token_endpoint: String,
     /// The OAuth client.
@@ -194,11 +197,15 @@ pub struct ProviderId {
 }
 
 impl ProviderId {
-    /// Whether a grant of `self` may be used with `other`: the same, or both the emulator, wherever it listens now.
+    /// Whether a grant of `self` may be used with `other`: the same; or both the emulator, wherever it listens now; or of
+    /// one issuer, which moved its endpoint on the same host.
     pub fn fits(&self, other: &Self) -> bool {
+        let moved = self.issuer.is_some()
+            && self.issuer == other.issuer
+            && crate::url::origin(&self.token_endpoint) == crate::url::origin(&other.token_endpoint);
         self.client_id == other.client_id
             && self.emulator == other.emulator
-            && (self.emulator || self.token_endpoint == other.token_endpoint)
+            && (self.emulator || moved || self.token_endpoint == other.token_endpoint)
     }
 }
 
@@ -519,6 +526,7 @@ mod tests {
 
     fn sample(token: &str) -> Stored {
         let mut stored = Stored::new(ProviderId {
+            issuer: None,
             name: "google".into(),
             token_endpoint: "https://t.example/token".into(),
             client_id: "c".into(),
@@ -681,6 +689,18 @@ mod tests {
         assert!(google.fits(&other(|_| {})));
         assert!(!google.fits(&other(|id| id.client_id = "d".into())));
         assert!(!google.fits(&other(|id| id.token_endpoint = "https://evil.example/token".into())));
+        // An issuer may move its endpoint; not to another host, and nobody else may.
+        let of = |issuer: Option<&str>, endpoint: &str| ProviderId {
+            issuer: issuer.map(str::to_owned),
+            token_endpoint: endpoint.into(),
+            ..google.clone()
+        };
+        let (id, other_id) = (Some("https://id.example/a"), Some("https://id.example/b"));
+        let found = of(id, "https://id.example/token");
+        assert!(found.fits(&of(id, "https://id.example/v2/token")));
+        assert!(!found.fits(&of(id, "https://id.example.evil/token")));
+        assert!(!found.fits(&of(other_id, "https://id.example/v2/token")));
+        assert!(!of(None, "https://id.example/token").fits(&of(None, "https://id.example/v2/token")));
         let emulator = other(|id| id.emulator = true);
         assert!(!google.fits(&emulator));
         assert!(emulator.fits(&ProviderId { token_endpoint: "http://127.0.0.1:9/token".into(), ..emulator.clone() }));

@@ -14,6 +14,12 @@ pub fn is_loopback(url: &str) -> bool {
     loopback && is_port(&authority[host.len()..])
 }
 
+/// Scheme and host, without a path or query that may hold a secret.
+pub(crate) fn origin(url: &str) -> &str {
+    let after = url.find("://").map_or(0, |at| at + 3);
+    url[after..].find(['/', '?', '#']).map_or(url, |end| &url[..after + end])
+}
+
 /// What may follow a host: nothing, or a colon and digits.
 fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())

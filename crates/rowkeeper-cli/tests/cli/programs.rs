@@ -149,6 +149,16 @@ fn call_ends_when_it_is_told_to() {
     device.run(&["call", "GET", "http://192.0.2.1/"]).exits(2);
 }
 
+/// Somebody who names an emulator does not mean Google.
+#[test]
+fn an_emulator_that_cannot_be_read_is_not_passed_by() {
+    use std::os::unix::ffi::OsStrExt;
+    let device = Device::alone().configured("[provider]\nclient_id = \"x\"\n");
+    let mut command = device.command(&["token"]);
+    command.env("ROWKEEPER_EMULATOR", std::ffi::OsStr::from_bytes(b"http://127.0.0.1\xff:8085"));
+    crate::device::Running::new(command, &["token"]).end().exits(2).says("ROWKEEPER_EMULATOR");
+}
+
 #[test]
 fn googles_token_goes_nowhere_else() {
     let device = Device::alone().configured("[provider]\nclient_id = \"x\"\n");

@@ -11,7 +11,7 @@ use ureq::{Agent, Error, SendBody, http};
 use super::wire::{Marked, Names, connector};
 use super::{Download, Http, Lost, NotSent, Request, Response, Timeouts, Upload, proxy};
 use crate::clock::{self, Clock, SystemClock};
-use crate::url::is_loopback;
+use crate::url::{is_loopback, origin};
 
 /// No answer of Google's is near this; a larger one is somebody else's.
 const BODY_LIMIT: u64 = 64 << 20;
@@ -209,12 +209,6 @@ fn lost(error: &Error) -> Lost {
 /// Credentials travel over TLS, or not at all; loopback is how emulators and tests are reached.
 fn may_be_sent(url: &str) -> bool {
     url.starts_with("https://") || is_loopback(url)
-}
-
-/// Scheme and host, without a path or query that may hold a secret.
-fn origin(url: &str) -> &str {
-    let after = url.find("://").map_or(0, |at| at + 3);
-    url[after..].find(['/', '?', '#']).map_or(url, |end| &url[..after + end])
 }
 
 fn certificates(path: PathBuf) -> Result<Vec<Certificate<'static>>, ClientError> {

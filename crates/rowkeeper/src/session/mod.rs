@@ -12,7 +12,7 @@ mod token;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use device_grant::{AccessToken, Backoff, Client, Pending, Stamp};
@@ -47,9 +47,15 @@ struct Inner {
     discovered: PathBuf,
     http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
-    client: OnceLock<Client>,
+    client: Mutex<Option<Known>>,
     /// When refreshing may be tried again, after it failed.
     refresh: Mutex<RefreshPause>,
+}
+
+/// A client that was made, and until when it is taken to be right: an issuer may move its endpoints.
+struct Known {
+    client: Arc<Client>,
+    until: Option<Mono>,
 }
 
 struct RefreshPause {
@@ -69,7 +75,7 @@ impl Session {
             config,
             http,
             clock,
-            client: OnceLock::new(),
+            client: Mutex::new(None),
             refresh: Mutex::new(RefreshPause { backoff, until: Mono::default() }),
         }))
     }
@@ -97,7 +103,7 @@ impl Provider {
     /// Whose grants these are, at this endpoint.
     fn id(&self, token_endpoint: String) -> ProviderId {
         let (name, client_id) = (self.preset.clone(), self.client_id.clone());
-        ProviderId { name, token_endpoint, client_id, emulator: self.emulator.is_some() }
+        ProviderId { name, issuer: self.issuer.clone(), token_endpoint, client_id, emulator: self.emulator.is_some() }
     }
 }
 
@@ -196,8 +202,8 @@ impl Inner {
     /// The provider and client that the configuration names, where that is known without asking the network.
     fn identity(&self) -> Option<ProviderId> {
         let provider = self.provider()?;
-        let token_endpoint = match self.client.get() {
-            Some(client) => client.provider().endpoints.token().to_string(),
+        let token_endpoint = match &*self.made() {
+            Some(known) => known.client.provider().endpoints.token().to_string(),
             None => self.known_provider()?.endpoints.token().to_string(),
         };
         Some(provider.id(token_endpoint))
@@ -266,6 +272,11 @@ impl Inner {
             Lost::NotSent(_) => device_grant::Lost::NotSent,
             Lost::Unknown(_) => device_grant::Lost::Unknown,
         }
+    }
+
+    fn made(&self) -> MutexGuard<'_, Option<Known>> {
+        // Replaced whole or not at all.
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refresh_pause(&self) -> MutexGuard<'_, RefreshPause> {

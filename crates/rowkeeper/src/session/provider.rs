@@ -1,5 +1,8 @@
 //! From the configuration to a client that the machines can use.
 
+use std::fs::OpenOptions;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, fs};
 
 use device_grant::{
@@ -7,9 +10,15 @@ use device_grant::{
     Metadata, PRESETS, Provider as Machine, Scopes,
 };
 
-use super::{Inner, Session};
+use super::{Inner, Known, Session};
 use crate::config::{ClientAuth as Wanted, Config, Provider};
 use crate::durable;
+
+/// How long what an issuer said of its endpoints is believed without asking again (MD-07).
+const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How often a process looks whether that has aged, and how soon one that did not answer is asked again.
+const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 /// There is no usable provider.
 #[derive(Debug)]
@@ -63,20 +72,25 @@ impl Session {
 }
 
 impl Inner {
-    /// The client, made at first use: a discovered provider has to be asked.
-    pub(super) fn client(&self) -> Result<&Client, ProviderError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    /// The client, made at first use: a discovered provider has to be asked, and asked again when what it said has aged. As
+    /// long as it does not answer, what it said last holds.
+    pub(super) fn client(&self) -> Result<Arc<Client>, ProviderError> {
+        if let Some(known) = &*self.made()
+            && known.until.is_none_or(|until| self.clock.mono() < until)
+        {
+            return Ok(Arc::clone(&known.client));
         }
         let provider = self.provider().ok_or_else(|| ProviderError::missing(&self.config))?;
-        let machine = match self.known_provider() {
-            Some(machine) => machine,
-            None => self.discover(provider)?,
+        let (machine, until) = match self.configured_provider() {
+            Some(machine) => (machine, None),
+            None => (self.discovered_provider(provider)?, Some(self.clock.mono() + LOOK_AGAIN)),
         };
         let unusable = |error: &dyn fmt::Display| ProviderError::Unusable(format!("[provider]: {error}"));
         let auth = client_auth(provider).map_err(|error| unusable(&error))?;
         let client = Client::new(machine, &provider.client_id, auth).map_err(|error| unusable(&error))?;
-        Ok(self.client.get_or_init(|| client))
+        let client = Arc::new(client);
+        *self.made() = Some(Known { client: Arc::clone(&client), until });
+        Ok(client)
     }
 
     /// What to ask for: the configured scopes, else the preset's.
@@ -91,18 +105,53 @@ impl Inner {
 
     /// The provider as far as it is known without the network: explicit endpoints, a preset, or a kept discovery.
     pub(super) fn known_provider(&self) -> Option<Machine> {
+        self.configured_provider().or_else(|| self.kept_provider().map(|(machine, _)| machine))
+    }
+
+    /// What the configuration says by itself.
+    fn configured_provider(&self) -> Option<Machine> {
         let provider = self.provider()?;
         if let (Some(device), Some(token)) = (&provider.device_authorization_endpoint, &provider.token_endpoint) {
             let endpoints = Endpoints::new(device, token, provider.revocation_endpoint.as_deref()).ok()?;
             return Some(Machine { endpoints, dialect: dialect(&provider.preset)? });
         }
-        if provider.preset != "none" {
-            return Machine::preset(&provider.preset, provider.issuer.as_deref()).ok();
+        match provider.preset.as_str() {
+            "none" => None,
+            preset => Machine::preset(preset, provider.issuer.as_deref()).ok(),
         }
+    }
+
+    /// What the issuer said last, and whether that is to be believed without asking again.
+    fn kept_provider(&self) -> Option<(Machine, bool)> {
+        let provider = self.provider().filter(|provider| provider.preset == "none")?;
         let document = fs::read(&self.discovered).ok()?;
         let dialect = Dialect::RFC;
         let metadata = Metadata::read(provider.issuer.as_deref()?, dialect.issuer_check, &document).ok()?;
-        Some(Machine { endpoints: metadata.endpoints, dialect })
+        let wall = self.clock.wall();
+        let kept = fs::metadata(&self.discovered).and_then(|meta| meta.modified()).ok()?;
+        let age_ms = wall.unix_ms.saturating_sub(unix_ms(kept));
+        // A clock that is not to be believed tells no age.
+        let fresh = !wall.trusted || (0..LIFE.as_millis() as i64).contains(&age_ms);
+        Some((Machine { endpoints: metadata.endpoints, dialect }, fresh))
+    }
+
+    fn discovered_provider(&self, provider: &Provider) -> Result<Machine, ProviderError> {
+        match self.kept_provider() {
+            Some((machine, true)) => Ok(machine),
+            Some((machine, false)) => Ok(self.discover(provider).unwrap_or_else(|_| {
+                // One that is down for a week is not waited for by every command.
+                self.date_discovery(LIFE.saturating_sub(LOOK_AGAIN));
+                machine
+            })),
+            None => self.discover(provider),
+        }
+    }
+
+    /// Notes what was kept as so old.
+    fn date_discovery(&self, age: Duration) {
+        let now_ms = u64::try_from(self.clock.wall().unix_ms).unwrap_or(0);
+        let when = UNIX_EPOCH + Duration::from_millis(now_ms).saturating_sub(age);
+        _ = OpenOptions::new().write(true).open(&self.discovered).and_then(|file| file.set_modified(when));
     }
 
     /// Asks the issuer, and keeps the answer: a device must go on when discovery is down.
@@ -128,6 +177,7 @@ impl Inner {
                     // A cache: without it the next start asks again.
                     _ = self.discovered.parent().map(durable::make_dir);
                     _ = durable::replace(&self.discovered, &document);
+                    self.date_discovery(Duration::ZERO);
                     return Ok(Machine { endpoints: metadata.endpoints, dialect });
                 }
                 DiscoveryStep::Failed(error @ DiscoveryError::Later { .. }) => {
@@ -139,6 +189,11 @@ impl Inner {
             }
         }
     }
+}
+
+fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn client_auth(provider: &Provider) -> Result<ClientAuth, &'static str> {

@@ -127,7 +127,7 @@ impl Session {
     /// # Errors
     /// See [`SignInError`]. After `Stopped` the code stays pending.
     pub fn sign_in(&self, asked: Asked, on: &mut dyn FnMut(&SignInEvent), stop: &Stop) -> Result<Account, SignInError> {
-        let client = self.0.client()?;
+        let client = &*self.0.client()?;
         let mut shown = None;
         // A machine that has no code yet; once it has, the store's copy is the one that counts.
         let mut asking = None;
@@ -295,13 +295,16 @@ impl Session {
 
     /// Asks for a code that nobody will see: whether client, type and scopes are right. Nothing is kept of it.
     pub(crate) fn try_client(&self) -> Tried {
-        let asked = self.0.client().map_err(SignInError::from).and_then(|client| Ok((client, self.ask(client)?)));
+        let asked = self.0.client().map_err(SignInError::from).and_then(|client| {
+            let ask = self.ask(&client)?;
+            Ok((client, ask))
+        });
         let (client, ask) = match asked {
             Ok(asked) => asked,
             Err(error) => return Tried::Refused(error.to_string()),
         };
         let now = self.0.clock.mono();
-        let mut machine = SignIn::start(client, ask, machine_time(now));
+        let mut machine = SignIn::start(&client, ask, machine_time(now));
         if let Step::Send(request) = next(&mut machine, now) {
             self.0.exchange(request, |reply, now| machine.reply(reply, machine_time(now)));
         }

@@ -66,7 +66,7 @@ impl Session {
     /// See [`SignOutError`].
     pub fn sign_out(&self) -> Result<SignedOut, SignOutError> {
         let inner = &self.0;
-        let client = inner.client()?;
+        let client = &*inner.client()?;
         let locked = inner.store.lock()?;
         let damaged = matches!(locked.load(), Err(StoreError::Damaged(_)));
         let mut stored = inner.stored(&locked, client)?;

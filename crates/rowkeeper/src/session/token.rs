@@ -172,7 +172,7 @@ impl Inner {
 
     /// One refresh, unless another process has done it by the time we hold the lock.
     fn refreshed(&self, need: Need<'_>, while_locked: WhileLocked) -> Result<Bearer, TokenError> {
-        let client = self.client()?;
+        let client = &*self.client()?;
         let locked = match while_locked {
             WhileLocked::Wait => self.store.lock()?,
             WhileLocked::GiveUp => self.store.try_lock()?.ok_or_else(|| TokenError::Later {

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use rowkeeper::StoreKey;
 use rowkeeper::grant_store::{GrantStore, Loaded, ProviderId, Stored, StoredGrant};
 
 fn grant(token: &str) -> Stored {
     let mut stored = Stored::new(ProviderId {
         name: "google".into(),
+        issuer: None,
         token_endpoint: "https://oauth2.googleapis.com/token".into(),
         client_id: "c".into(),
         emulator: false,
@@ -27,14 +30,22 @@ fn grant(token: &str) -> Stored {
     stored
 }
 
+/// Encrypted from then on, if a key lies in the directory.
+fn store(dir: &Path) -> GrantStore {
+    match fs::read(dir.join(KEY)) {
+        Ok(key) => GrantStore::new(dir).sealed_with(Arc::new(StoreKey::from_file_content(&key).unwrap())),
+        Err(_) => GrantStore::new(dir),
+    }
+}
+
 fn save(dir: &Path, token: &str) {
-    GrantStore::new(dir).lock().unwrap().save(&grant(token)).unwrap();
+    store(dir).lock().unwrap().save(&grant(token)).unwrap();
 }
 
 /// Which token there is, and whether its file is the current one.
 fn loaded(dir: &Path) -> (String, bool) {
     let token = |stored: Stored| stored.grant.unwrap().refresh_token.unwrap().to_string();
-    match GrantStore::new(dir).load().unwrap() {
+    match store(dir).load().unwrap() {
         Loaded::Nothing => panic!("the grant is gone"),
         Loaded::Whole(stored) => (token(*stored), true),
         Loaded::Previous(stored, _) => (token(*stored), false),
@@ -46,6 +57,20 @@ const CALLS: [&str; 6] =
     ["write", "fsync", "?rename,?renameat,?renameat2", "?unlink,?unlinkat", "fchmod", "?link,?linkat"];
 
 const DIR: &str = "ROWKEEPER_TEST_SAVE_IN";
+
+const KEY: &str = "key";
+
+/// What lies on the disk before the write that is cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Whole,
+    /// The generation that counts lies beside it.
+    Damaged,
+    /// Encrypted, both generations.
+    Sealed,
+    /// In the clear, and the write is the first with a key.
+    Sealing,
+}
 
 /// The process that is killed: this very test, started again.
 #[test]
@@ -69,6 +94,17 @@ fn lives(dir: &Path, call: &str, nth: u32) -> bool {
     status.unwrap().success()
 }
 
+const fn seals(state: Before) -> bool {
+    matches!(state, Before::Sealed | Before::Sealing)
+}
+
+/// Whether a token can be read in any file of the grant without the key.
+fn is_in_the_clear(dir: &Path) -> bool {
+    ["grant.json", "grant.json.previous"]
+        .iter()
+        .any(|name| fs::read_to_string(dir.join(name)).is_ok_and(|text| text.contains("refresh_token")))
+}
+
 fn strace_works() -> bool {
     let probe = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     probe.is_ok_and(|status| status.success())
@@ -80,37 +116,44 @@ fn a_death_at_any_system_call_leaves_the_old_grant_or_the_new_one() {
         eprintln!("SKIPPED: strace is not here or may not trace, so no death at a system call was tried");
         return;
     }
-    // Whole before; and damaged before, where the one that counts is the generation that lies beside it.
-    for damaged in [false, true] {
+    for state in [Before::Whole, Before::Damaged, Before::Sealed, Before::Sealing] {
         let mut deaths = 0;
         for call in CALLS {
             for nth in 1.. {
                 let dir = tempfile::tempdir().unwrap();
+                let key = || fs::write(dir.path().join(KEY), [7; 32]).unwrap();
+                if state == Before::Sealed {
+                    key();
+                }
                 save(dir.path(), "older");
                 save(dir.path(), "old");
                 let file = dir.path().join("grant.json");
-                if damaged {
-                    fs::write(&file, "rubbish").unwrap();
+                match state {
+                    Before::Damaged => fs::write(&file, "rubbish").unwrap(),
+                    Before::Sealing => key(),
+                    Before::Whole | Before::Sealed => {}
                 }
                 let before = loaded(dir.path());
                 if lives(dir.path(), call, nth) {
                     assert_eq!(loaded(dir.path()), ("new".into(), true));
+                    assert!(!seals(state) || !is_in_the_clear(dir.path()), "{state:?}");
                     break;
                 }
                 assert!(nth < 200, "{call} is called without end");
                 let after = loaded(dir.path());
-                assert!(after == before || after == ("new".into(), true), "{call} {nth}: {after:?}");
+                assert!(after == before || after == ("new".into(), true), "{state:?} {call} {nth}: {after:?}");
                 deaths += 1;
                 // The lock went with its holder, and left-overs are in nobody's way.
                 save(dir.path(), "next");
                 assert_eq!(loaded(dir.path()), ("next".into(), true), "{call} {nth}");
-                if damaged {
+                assert!(!seals(state) || !is_in_the_clear(dir.path()), "{state:?} {call} {nth}");
+                if state == Before::Damaged {
                     assert_eq!(fs::read(dir.path().join("grant.json.damaged")).ok(), Some(b"rubbish".to_vec()));
                 }
             }
         }
         // Two files, each written, synced, renamed and its directory synced; or one, and the name for the damaged one.
-        println!("{deaths} deaths");
+        println!("{state:?}: {deaths} deaths");
         assert!(deaths >= 8, "only {deaths} deaths");
     }
 }

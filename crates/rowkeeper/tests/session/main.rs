@@ -6,6 +6,7 @@
 mod board;
 mod calls;
 mod clocks;
+mod discovering;
 mod doctor;
 mod killed;
 mod processes;
