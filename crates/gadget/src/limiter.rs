@@ -38,14 +38,17 @@ impl Limiter {
             }
             None => {
                 if self.said.len() >= REMEMBERED {
-                    self.said.retain(|_, said| now.since(said.at) < QUIET);
+                    self.forget_the_oldest();
                 }
-                if self.said.len() < REMEMBERED {
-                    self.said.insert(line.to_owned(), Said { at: now, held_back: 0 });
-                }
+                self.said.insert(line.to_owned(), Said { at: now, held_back: 0 });
                 Some(line.to_owned())
             }
         }
+    }
+
+    fn forget_the_oldest(&mut self) {
+        let oldest = self.said.iter().min_by_key(|(_, said)| said.at).map(|(line, _)| line.clone());
+        oldest.and_then(|line| self.said.remove(&line));
     }
 }
 
@@ -74,5 +77,8 @@ mod tests {
             limiter.pass(&number.to_string(), at(0));
         }
         assert_eq!(limiter.said.len(), REMEMBERED);
+        // After however many others, what comes again is held back as before.
+        assert_eq!(limiter.pass("no connection", at(1)).as_deref(), Some("no connection"));
+        assert_eq!(limiter.pass("no connection", at(2)), None);
     }
 }

@@ -265,7 +265,7 @@ fn any_provider_signs_in_by_its_issuer() {
 fn declared_columns_decide_how_values_are_read() {
     let google = Google::start();
     let toml = "[[table]]\nname = \"visits\"\ncolumns = [{ name = \"badge\", type = \"text\" }, \
-                { name = \"hours\", type = \"number\" }, { name = \"left\", type = \"time\" }]\n";
+                { name = \"hours\", type = \"number\" }, { name = \"left\", type = \"date-time\" }]\n";
     let device = google.device().configured(toml);
     google.sign_in(&device);
     device.record(&["hours=2", "badge=12", "left=2026-11-22T18:30:00Z", "more=x"]);
