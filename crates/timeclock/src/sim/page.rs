@@ -97,7 +97,11 @@ fn words(page: &Page) -> Vec<String> {
     let sheet = match (&standing.code, &standing.sheet) {
         (Some((code, address)), _) if page.by_hand => format!("sign in: open {address} and type {code}  (or key a)"),
         (Some((code, _)), _) => format!("its owner types {code} on a phone and allows it …"),
-        (None, Some(url)) => format!("sheet {url}"),
+        // It was made when the emulator had another port, perhaps.
+        (None, Some(url)) => match url.split_once("/spreadsheets/") {
+            Some((_, rest)) => format!("sheet {}/spreadsheets/{rest}", page.address.trim_end_matches('/')),
+            None => format!("sheet {url}"),
+        },
         (None, None) => format!("Google is {}", page.address),
     };
     let badge = if page.badge.is_empty() { String::new() } else { format!("badge {}_  Enter holds it up", page.badge) };
