@@ -322,7 +322,15 @@ fn keep_looking(device: &Device, lookups: &Lookups, refresh: Duration, to: &Send
                 }
                 refresh
             }
-            None | Some(Err(LookupError::NoSheet)) => LOOK_AGAIN,
+            None => LOOK_AGAIN,
+            Some(Err(LookupError::NoSheet)) => {
+                if let Ok(Some(why)) = device.outbox().wish_refused() {
+                    _ = to.send(Told::Standing(Some(format!(
+                        "the spreadsheet cannot be used: {why}; check [timeclock] join"
+                    ))));
+                }
+                LOOK_AGAIN
+            }
             Some(Err(error)) => {
                 // What was read last still holds.
                 _ = to.send(Told::Standing(Some(format!("projects and people were not read: {error}"))));

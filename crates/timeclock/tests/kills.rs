@@ -177,6 +177,53 @@ fn killed_at_any_moment_of_a_punch_it_loses_none_and_doubles_none() {
     gadget.dies();
 }
 
+/// Two clocks, one sheet: the second is told to join, signs in by itself, and lists the projects of the first.
+#[test]
+fn a_second_clock_joins_the_sheet_of_the_first() {
+    let server = google("127.0.0.1:0");
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let write = |home: &tempfile::TempDir, text: String| {
+        std::fs::write(home.path().join("rowkeeper.toml"), text).unwrap();
+    };
+    write(&homes[0], "[device]\nname = \"door\"\n[timeclock]\nprojects = [\"Ant\", \"Bee\"]\n".into());
+    let mut door = Gadget::start(homes[0].path(), &server.url());
+    door.shows(&["turn to choose"]);
+    let sheets = || server.with_model(|model| model.spreadsheet_ids());
+    waits_for(|| !sheets().is_empty() && server.with_model(|model| model.tabs(&sheets_of(model))).len() == 3);
+
+    let join = format!("https://docs.google.com/spreadsheets/d/{}/edit#gid=0", sheets()[0]);
+    write(&homes[1], format!("[device]\nname = \"gate\"\n[timeclock]\njoin = \"{join}\"\n"));
+    let mut gate = Gadget::start(homes[1].path(), &server.url());
+    gate.shows(&["turn to choose"]);
+    waits_for(|| {
+        std::fs::read_to_string(homes[1].path().join("state/lookups.json")).is_ok_and(|kept| kept.contains("Bee"))
+    });
+    for (clock, turn) in [(&mut door, "turn -1"), (&mut gate, "turn 1")] {
+        clock.does(turn);
+        clock.does("press");
+        clock.shows(&["since"]);
+    }
+    waits_for(|| timesheet(&server).len() == 2);
+    let mut projects: Vec<_> = timesheet(&server).into_iter().map(|(project, _)| project).collect();
+    projects.sort();
+    assert_eq!(projects, ["Ant", "Bee"]);
+    assert_eq!(sheets().len(), 1, "one sheet for both");
+    door.dies();
+    gate.dies();
+}
+
+fn sheets_of(model: &google_emulator::Model) -> String {
+    model.spreadsheet_ids().pop().unwrap_or_default()
+}
+
+fn waits_for(mut what: impl FnMut() -> bool) {
+    let end = SystemClock.mono() + PATIENCE;
+    while !what() {
+        assert!(SystemClock.mono() < end, "it never came");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn a_service_manager_is_told_and_obeyed() {
     let dir = tempfile::tempdir().unwrap();
