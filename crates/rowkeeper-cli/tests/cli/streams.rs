@@ -203,3 +203,40 @@ fn a_quote_that_is_never_closed_is_refused_and_literal_ones_are_kept() {
     let kept = csv(fine).exits(0);
     assert_eq!(kept.lines().iter().map(|answer| answer["line"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 5]);
 }
+
+/// Bytes that a record costs the card, from the kernel's own count. `-- --nocapture wear` prints them.
+#[test]
+fn a_record_wears_the_disk_little() {
+    for (group, with_id, most) in [(1, false, 7_000), (1, true, 10_000), (50, false, 700), (50, true, 2_500)] {
+        let device = Device::alone();
+        let mut command = device.command(&["record", "--stdin"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut number = 0;
+        let mut put = |count: u32| {
+            let mut lines = String::new();
+            for _ in 0..count {
+                number += 1;
+                let id = if with_id { format!("\"_id\":\"r{number}\",") } else { String::new() };
+                lines += &format!(
+                    "{{{id}\"temperature\":21.5,\"humidity\":40.25,\"door\":\"open\",\"note\":\"workshop\"}}\n"
+                );
+            }
+            input.write_all(lines.as_bytes()).unwrap();
+            (0..count).for_each(|_| _ = output.read_line(&mut String::new()).unwrap());
+        };
+        let written = || {
+            let io = std::fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap_or_default();
+            io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        put(1);
+        let before = written();
+        (0..20).for_each(|_| put(group));
+        let each = (written() - before) / u64::from(20 * group);
+        println!("{each} bytes a record, {group} at a time{}", if with_id { ", with ids" } else { "" });
+        // A file system in memory writes nothing.
+        assert!(each < most, "{each} bytes a record, {group} at a time, ids: {with_id}");
+        drop(input);
+        child.wait().unwrap();
+    }
+}
