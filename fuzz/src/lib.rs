@@ -4,6 +4,7 @@
 
 mod answers;
 mod courier;
+mod emulator;
 mod grant;
 mod reading;
 mod texts;
@@ -23,4 +24,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("courier", courier::courier),
     ("settle", courier::settle),
     ("layout", courier::layout),
+    ("emulator_a1", emulator::a1),
+    ("emulator_mask", emulator::mask),
+    ("emulator_typed", emulator::typed),
+    ("emulator_batch", emulator::batch),
 ];
