@@ -82,6 +82,43 @@ try {
   await page.getByRole("cell", { name: "512" }).waitFor();
   await picture("5-viewer");
 
+  // What programs and people write is text on the pages, never markup.
+  const evil = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+  await rows([[evil, `'"><b id="broken">`]]);
+  await page.getByText("<img src=x").first().waitFor();
+  const batch = (...requests) => api(`/${made.spreadsheetId}:batchUpdate`, { requests });
+  assert.equal((await batch({ addSheet: { properties: { title: evil } } })).status, 200);
+  await control("clients", { client_id: "evil", client_secret: "x", name: evil, testing: true, unverified: true });
+  const { body: second } = await post("/device/code", { client_id: "evil", scope: driveFile });
+  await page.goto(`${code.verification_url}?user_code=${second.user_code}`);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("textbox").fill("evil@example.com");
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByText("Nobody has verified this app").waitFor();
+  await page.getByText("being tested").waitFor();
+  await picture("5a-unverified");
+  await page.getByRole("button", { name: "Deny" }).click();
+  await page.getByRole("heading", { name: "Access denied" }).waitFor();
+
+  // The owner at work: a column more, a row less, sorted, the tab renamed; all with the keyboard and by labels.
+  await page.goto(made.spreadsheetUrl);
+  const by = async (legend, fields) => {
+    const group = page.getByRole("group", { name: legend });
+    for (const [label, text] of Object.entries(fields)) await group.getByLabel(label).fill(text);
+    await group.getByRole("button", { name: legend }).focus();
+    await Promise.all([page.waitForEvent("framenavigated"), page.keyboard.press("Enter")]);
+    await page.waitForLoadState();
+  };
+  await by("Rename tab", { "New name": "Diary" });
+  await page.getByRole("link", { name: "Diary", exact: true }).waitFor();
+  await by("Add column", { "Before column": "A" });
+  await by("Delete row", { "Row number": "1" });
+  await by("Sort", { "By column": "B" });
+  const cells = await page.locator("table.grid tbody tr:nth-child(1) td").allTextContents();
+  assert.deepEqual(cells, ["", "08:01", "512"], "sorted, below no header, right of the new column");
+  await by("Rename tab", { "New name": "Log" });
+  assert.equal(await page.evaluate(() => [document.title, document.getElementById("broken")].join()), "Workshop log,");
+
   await page.goto(`${url}/`);
   await page.getByRole("button", { name: "The quota is used up" }).click();
   await page.waitForURL(`${url}/`);

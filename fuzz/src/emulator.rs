@@ -43,7 +43,7 @@ impl World {
             let reply = world.model.handle(NOW + Duration::from_secs(wait), &Request::form("/token", &poll));
             world.token = text(&reply, "access_token");
         }
-        let small = |id: i64, title: &str| json!({"properties": {"sheetId": id, "title": title, "gridProperties": {"rowCount": 20, "columnCount": 8}}});
+        let small = |id: i64, title: &str| json!({"properties": {"sheetId": id, "title": title, "gridProperties": {"rowCount": 8, "columnCount": 6}}});
         let body = json!({"sheets": [small(7, "Log"), small(8, "it's 2")]});
         world.id = text(&world.send("POST", "/v4/spreadsheets", &body), "spreadsheetId");
         let rows = json!({"values": [["who", "in", "out", "hours"], ["Ada", "8:00", "16:30", "=C2-B2"], ["Bea", 9, 17, "=SUM(D2:D2)"]]});

@@ -2,7 +2,7 @@
 
 pub(super) const CSS: &str = "
 :root { font: 100%/1.5 system-ui, sans-serif; color-scheme: light dark; --line: #8886; --soft: #8881; --go: #0b57d0; }
-body { margin: 0; }
+body { overflow-wrap: anywhere; margin: 0; }
 main { max-width: 34rem; margin: 0 auto; padding: 1rem; }
 main:has(table.grid), main:has(.wide) { max-width: none; }
 .banner { margin: 0; padding: .3rem 1rem; background: #fbbc04; color: #202124; font-size: .9rem; }
