@@ -42,6 +42,8 @@ pub struct Options {
     pub files_return: bool,
     /// Issue `https` addresses in discovery and in the verification address.
     pub https: bool,
+    /// Other machines can reach the emulator: its pages warn of it. A [`Server`](crate::Server) sets it by its address.
+    pub is_exposed: bool,
     /// Entries kept in the request log; 0 for none, which is a little faster.
     pub log_entries: usize,
     /// Codes that may wait for approval at once, before `rate_limit_exceeded`.
@@ -63,6 +65,7 @@ impl Default for Options {
             trashed_writes: true,
             files_return: true,
             https: false,
+            is_exposed: false,
             log_entries: 1_000,
             pending_codes: 10_000,
         }

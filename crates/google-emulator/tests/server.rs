@@ -299,3 +299,39 @@ fn two_emulators_cannot_share_a_file_or_a_port() {
     // At once, although connections of the old one still linger.
     Server::start(&address, options).unwrap();
 }
+
+#[test]
+fn pages_warn_when_other_machines_can_reach_them() {
+    let page = |listen: &str| {
+        let server = Server::start(listen, ServerOptions::default()).expect("a free port");
+        let reply = server.with_model(|model| {
+            let now = model.clock();
+            model.handle(now, &google_emulator::Request::new("GET", "/device"))
+        });
+        (
+            server.is_exposed(),
+            reply.text().contains("Other machines can reach it"),
+            reply.text().contains("Nothing here leaves"),
+        )
+    };
+    assert_eq!(page("127.0.0.1:0"), (false, false, true));
+    assert_eq!(page("0.0.0.0:0"), (true, true, false));
+}
+
+/// Written by the first version: everything that came later has a default.
+#[test]
+fn a_data_file_of_the_first_version_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data");
+    std::fs::write(&path, include_str!("fixtures/data-1.jsonl")).expect("written");
+    let options = ServerOptions { data: Some(path), ..ServerOptions::default() };
+    let server = Server::start("127.0.0.1:0", options).expect("it starts");
+    server.with_model(|model| {
+        let ids = model.spreadsheet_ids();
+        assert_eq!(ids.len(), 1);
+        let rows = model.rows(&ids[0], "Log").expect("the tab");
+        assert_eq!(rows.len(), 3, "two in the snapshot, one in the journal: {rows:?}");
+        assert_eq!(model.metadata_count(&ids[0]), 1);
+        assert!(model.client("scale").is_some(), "a client that a test had set");
+    });
+}

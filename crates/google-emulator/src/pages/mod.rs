@@ -15,18 +15,37 @@ use crate::{
 
 /// A form that changes something; never faulted. None if this is none.
 pub(crate) fn form(model: &mut Model, request: &Request, origin: &str, random: &mut Random) -> Option<Reply> {
-    forms::submit(model, request, origin, random)
+    let is_exposed = model.options.is_exposed;
+    forms::submit(model, request, origin, random).map(|reply| warned(reply, is_exposed))
+}
+
+/// What stands above every page.
+const BANNER: &str = "Emulator: not Google. Nothing here leaves this machine.";
+/// The same where that would not be true.
+const EXPOSED: &str =
+    "Emulator: not Google. Other machines can reach it, and everybody there can allow, read and change all of it.";
+
+/// Pages are made without the model, so the warning comes last.
+fn warned(mut reply: Reply, is_exposed: bool) -> Reply {
+    if is_exposed {
+        reply.body = reply.text().replacen(BANNER, EXPOSED, 1).into_bytes();
+    }
+    reply
 }
 
 /// None if this is no page of ours.
 pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random: &mut Random) -> Option<Reply> {
-    match (request.method.as_str(), request.path()) {
+    let is_exposed = model.options.is_exposed;
+    let page = match (request.method.as_str(), request.path()) {
         ("GET" | "HEAD", "/") => Some(forms::index_page(model, request, origin, random)),
         ("GET" | "HEAD", "/device") => Some(consent::ask_for_code(request, random)),
         ("POST", "/device") => Some(consent::step(model, request, random)),
-        ("GET" | "HEAD", path) => viewer::page(model, path.strip_prefix("/spreadsheets/d/")?, request, random),
+        ("GET" | "HEAD", path) => {
+            path.strip_prefix("/spreadsheets/d/").and_then(|path| viewer::page(model, path, request, random))
+        }
         _ => None,
-    }
+    };
+    page.map(|reply| warned(reply, is_exposed))
 }
 
 /// The parts of pages that refresh themselves; under `/_emulator`, so that they are neither logged nor faulted.
@@ -76,7 +95,7 @@ fn page(status: u16, title: &str, main: &str, refresh: Option<&str>, below: &str
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style nonce=\"{nonce}\">{css}</style>\n</head>\n<body>\n\
-         <p class=\"banner\">Emulator: not Google. Nothing here leaves this machine.</p>\n\
+         <p class=\"banner\">{BANNER}</p>\n\
          <main>\n{main}</main>\n{below}{script}</body>\n</html>\n",
         title = escape(title),
         css = style::CSS,

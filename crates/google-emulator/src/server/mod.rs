@@ -144,7 +144,11 @@ impl Server {
         let identity = options.tls.as_ref().map(|tls| Identity::open(tls, host)).transpose()?;
         let expected = options.hosts.into_iter().chain(options.tls.into_iter().flat_map(|tls| tls.names));
         let hosts = Hosts::new(expected.chain([host.to_owned()]));
-        let mut model = Model::new(Options { https: options.model.https || identity.is_some(), ..options.model });
+        let mut model = Model::new(Options {
+            https: options.model.https || identity.is_some(),
+            is_exposed: options.model.is_exposed || !address.ip().is_loopback(),
+            ..options.model
+        });
         let journal = options.data.as_deref().map(|path| Journal::open(path, &mut model)).transpose()?;
         model.reseed(seed_from_os());
         model.clear_log();
@@ -172,6 +176,11 @@ impl Server {
     /// Where it listens, with the port that was found.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether other machines may reach it: it listens on more than the loopback.
+    pub fn is_exposed(&self) -> bool {
+        !self.address.ip().is_loopback()
     }
 
     /// `http://` or `https://`, and the address.
