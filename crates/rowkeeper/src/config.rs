@@ -510,6 +510,12 @@ fn check_tables(tables: &[Table]) -> Result<(), ConfigError> {
         if tables[..at].iter().any(|other| other.name == table.name) {
             return bad(format!("two tables are called \"{}\"", table.name));
         }
+        if table.rotate.is_some() && table.name.len() > 90 {
+            return bad(format!(
+                "\"{}\" is too long to rotate: its tabs are called after it and the month",
+                table.name
+            ));
+        }
         if let Some(other) = tables.iter().find(|other| other.rotate.is_some() && other.may_be_called(&table.name)) {
             return bad(format!("\"{}\" is also a tab of \"{}\", which rotates", table.name, other.name));
         }

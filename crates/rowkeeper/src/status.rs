@@ -1,6 +1,5 @@
 //! How things stand, in the shape that `rowkeeper status --json` prints. Read from disk; never touches the network.
 
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 /// Everything a person or a screen wants to know.
@@ -122,9 +121,7 @@ pub struct When(pub i64);
 
 impl std::fmt::Display for When {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Outside the years that RFC 3339 can write, the nearest that it can.
-        let clamped = self.0.clamp(0, 253_402_300_799_000);
-        write!(f, "{}", Timestamp::from_millisecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH))
+        f.write_str(&crate::outbox::rfc3339(self.0, 0))
     }
 }
 

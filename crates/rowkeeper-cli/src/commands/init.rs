@@ -120,7 +120,8 @@ fn write(init: &Init) -> String {
          # scopes = [\"…\"]                        # default: the preset's (google: drive.file)\n\n\
          [sheet]\ntitle = {title}                  # made with the first delivery; rename it as you like\n{zone}\n\n\
          # A tab. Columns come by themselves; declare one to fix its place and type:\n\
-         # columns = [{{ name = \"badge\", type = \"text\" }}]\n{tables}\n\
+         # columns = [{{ name = \"badge\", type = \"text\" }}]\n\
+         # rotate = \"month\"                       # a tab for each month\n{tables}\n\
          [panel]\nkind = \"terminal\"                    # terminal, none, or png=FILE\n",
         preset = quoted(preset),
         id = quoted(id),

@@ -301,3 +301,20 @@ fn a_daemon_that_is_not_there_or_not_well_is_said() {
     }
     daemon.kill();
 }
+
+/// A card that forgot a block in the middle of the outbox.
+#[test]
+fn a_damaged_outbox_is_found_and_told() {
+    let google = Google::start();
+    let device = google.signed_in();
+    let lines: String = (0..2_000).map(|n| format!("{{\"_id\":\"r{n}\",\"n\":{n}}}\n")).collect();
+    device.feed(&["record", "--stdin"], lines).exits(0);
+    device.run(&["queue", "drop", "nobody"]).exits(1);
+    let path = device.state("outbox.sqlite");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() > 100_000, "the log is in the file: {}", bytes.len());
+    let middle = bytes.len() / 2 / 1024 * 1024;
+    bytes[middle..middle + 1024].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    says(&device, "outbox", "bad", "damaged");
+}

@@ -29,6 +29,7 @@ pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
 pub use export::Format;
 pub use queue::{Counts, Dropped, Filter, Listed, Retried, RowState, Which};
+pub(crate) use record::rfc3339;
 pub use record::{Happened, Record, Value};
 
 /// How much the outbox may hold.
