@@ -51,15 +51,15 @@ pub(crate) fn check() -> Step {
 }
 
 /// A toolchain that can build the standard library.
-struct Rust {
+pub(crate) struct Rust {
     version: String,
-    cargo: PathBuf,
-    rustc: PathBuf,
+    pub(crate) cargo: PathBuf,
+    pub(crate) rustc: PathBuf,
 }
 
 impl Rust {
     /// The one that runs us, else Debian's, which is installed if need be.
-    fn with_source() -> Result<Self, String> {
+    pub(crate) fn with_source() -> Result<Self, String> {
         let ours = env::var_os("CARGO").map(|cargo| Self::of(cargo.into(), "rustc".into()));
         if let Some(Ok(rust)) = ours {
             return Ok(rust);
@@ -71,12 +71,29 @@ impl Rust {
         })
     }
 
-    fn of(cargo: PathBuf, rustc: PathBuf) -> Result<Self, String> {
-        let version = output(Command::new(&rustc).arg("--version"))?;
+    /// Ours or Debian's, where it has this target's standard library.
+    pub(crate) fn with_target(triple: &str) -> Option<Self> {
+        let ours = (env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from), "rustc".into());
+        let debian = ("/usr/bin/cargo".into(), "/usr/bin/rustc".into());
+        [ours, debian].into_iter().find_map(|(cargo, rustc): (PathBuf, PathBuf)| {
+            let version = Self::version(&rustc).ok()?;
+            let sysroot = output(Command::new(&rustc).args(["--print", "sysroot"])).ok()?;
+            let library = Path::new(&sysroot).join("lib/rustlib").join(triple).join("lib");
+            library.exists().then_some(Self { version, cargo, rustc })
+        })
+    }
+
+    fn version(rustc: &Path) -> Result<String, String> {
+        let version = output(Command::new(rustc).arg("--version"))?;
         let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
         if minor.is_none_or(|minor| minor < OLDEST_MINOR) {
             return Err(format!("{} is {version}, not 1.{OLDEST_MINOR} or newer", rustc.display()));
         }
+        Ok(version)
+    }
+
+    fn of(cargo: PathBuf, rustc: PathBuf) -> Result<Self, String> {
+        let version = Self::version(&rustc)?;
         let source = Path::new(&output(Command::new(&rustc).args(["--print", "sysroot"]))?)
             .join("lib/rustlib/src/rust/library/Cargo.lock");
         if !source.exists() {
@@ -107,18 +124,18 @@ fn lld() -> Option<PathBuf> {
     hosts.map(|host| host.path().join("bin/rust-lld")).find(|lld| lld.exists())
 }
 
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     output(Command::new(program).arg("--version")).is_ok()
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() { Ok(said) } else { Err(format!("{command:?} failed")) }
 }
 
 /// Installs Debian packages as pinned; any version, said aloud, where those are gone from the archive.
-fn install(packages: &[&str]) -> Result<(), String> {
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     let named = packages.join(" ");
     if output(Command::new("id").arg("-u"))? != "0" {
         return Err(format!("`apt-get install {named}` needs root"));

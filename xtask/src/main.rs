@@ -7,6 +7,7 @@ mod bare;
 mod bench;
 mod campaigns;
 mod clients;
+mod cross;
 mod deny;
 mod fuzz;
 mod interop;
@@ -29,6 +30,9 @@ cargo xtask COMMAND
   disk       the same count after disks that were full, failing or read-only (root, FUSE, loop devices)
   power [N]  N power cuts on a disk that forgets what was not synced (default 200); `power N SEED`
   bare       the pure crates on bare metal, and a sign-in run on an emulated Cortex-M3
+  cross [T…] both binaries for a Raspberry Pi (aarch64, armv7, armv6; all without a name), small, and
+             tried out under qemu-user
+  pi         `rowkeeper` for a 64-bit Pi, built quickly and tried out under qemu-user
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
   processes [N]  eight processes, N refreshes each (default 100), killed at random
@@ -60,6 +64,7 @@ const GATE: &[Named] = &[
     ("unit", unit),
     ("doc", doc),
     ("bare", bare::check),
+    ("pi", cross::check),
     ("fuzz", fuzz::check),
     ("drivers", interop::drivers),
     ("kills", campaigns::short_kills),
@@ -81,6 +86,7 @@ fn main() -> ExitCode {
         "pictures" => pictures(),
         "adapters" => adapters(),
         "bench" => bench::command(&arguments.collect::<Vec<_>>()),
+        "cross" => cross::command(&arguments.collect::<Vec<_>>()),
         "processes" => processes(arguments.next().as_deref().unwrap_or("100")),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),
         "help" | "" => {
