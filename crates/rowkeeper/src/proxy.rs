@@ -120,7 +120,8 @@ impl Proxy {
 
     fn talk(&self, stream: &Stream) -> io::Result<()> {
         let (mut read, mut write) = (BufReader::new(stream), stream);
-        while let Some(head) = read_head(&mut read)? {
+        while self.is_asked(stream, &mut read)? {
+            let Some(head) = read_head(&mut read)? else { break };
             let (answer, how) = match Asked::parse(&head) {
                 Ok(asked) => {
                     if asked.expects_continue {
@@ -138,6 +139,29 @@ impl Proxy {
             }
         }
         Ok(())
+    }
+
+    /// Waits for the next request; false when the program hung up, or said nothing for long. While all places are taken, one
+    /// that is only kept open is given up for a program that has something to ask.
+    fn is_asked(&self, stream: &Stream, read: &mut impl BufRead) -> io::Result<bool> {
+        let end = self.clock.mono() + IDLE;
+        stream.set_read_timeout(LOOK)?;
+        loop {
+            match read.fill_buf() {
+                Ok([]) => return Ok(false),
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    let is_full = self.open.load(Ordering::Relaxed) >= CONNECTIONS;
+                    if is_full || self.stop.is_stopped() || self.clock.mono() >= end {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        stream.set_read_timeout(IDLE)?;
+        Ok(true)
     }
 
     fn answer(&self, asked: &Asked, body: Upload) -> Response<Download> {
@@ -190,14 +214,19 @@ impl Stream {
             Self::Tcp(stream) => {
                 stream.set_nonblocking(false)?;
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(IDLE))?;
                 stream.set_write_timeout(Some(IDLE))
             }
             Self::Unix(stream) => {
                 stream.set_nonblocking(false)?;
-                stream.set_read_timeout(Some(IDLE))?;
                 stream.set_write_timeout(Some(IDLE))
             }
+        }
+    }
+
+    fn set_read_timeout(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(Some(limit)),
+            Self::Unix(stream) => stream.set_read_timeout(Some(limit)),
         }
     }
 

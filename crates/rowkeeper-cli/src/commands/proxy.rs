@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use rowkeeper::proxy::{Listener, Proxy, Routes};
@@ -31,9 +31,13 @@ pub(crate) fn run(context: &Context, arguments: &args::Proxy) -> Result<Exit, Fa
     let outcome = match &arguments.socket {
         Some(path) => {
             let listener = Listener::Unix(socket(path).map_err(unusable)?);
+            let ours = inode(path);
             print(&format!("listening on {}", path.display()))?;
             let outcome = proxy.serve(&listener);
-            _ = fs::remove_file(path);
+            // Another one may have been started in its place.
+            if ours.is_some() && inode(path) == ours {
+                _ = fs::remove_file(path);
+            }
             outcome
         }
         None => {
@@ -50,9 +54,17 @@ pub(crate) fn run(context: &Context, arguments: &args::Proxy) -> Result<Exit, Fa
     outcome.map(|()| Exit::Done).map_err(|error| Failure::new(Exit::Failed, error))
 }
 
+fn inode(path: &Path) -> Option<u64> {
+    fs::symlink_metadata(path).ok().map(|meta| meta.ino())
+}
+
 /// A socket that only this user may use. One that a killed proxy left behind is replaced; anything else is not.
 fn socket(path: &Path) -> io::Result<UnixListener> {
     if fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
+        if UnixStream::connect(path).is_ok() {
+            let why = format!("another program listens on {}", path.display());
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, why));
+        }
         fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;

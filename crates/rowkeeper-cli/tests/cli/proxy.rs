@@ -92,12 +92,29 @@ fn a_socket_is_for_this_user_and_survives_a_kill() {
 
     let second = device.start(&["proxy", "--socket", name]);
     second.line(|line| line.starts_with("listening on "));
+    // One that lives is not robbed of its place.
+    device.run(&["proxy", "--socket", name]).exits(2).says("another program listens");
     let answer = ask(
         UnixStream::connect(&path).unwrap(),
         "GET /v4/spreadsheets/none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     );
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
-    second.kill();
+    second.signal(rustix::process::Signal::TERM);
+    second.end().exits(0);
+    assert!(!path.exists());
+}
+
+/// Programs keep connections open that they may never use again. They are no reason to wait.
+#[test]
+fn connections_that_are_only_kept_make_room_for_a_program_that_asks() {
+    let google = Google::start();
+    let device = google.signed_in();
+    let (proxy, address) = started(&device);
+    let kept: Vec<_> = (0..40).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let asked = get(&address, "/v4/spreadsheets/none", "");
+    assert!(asked.starts_with("HTTP/1.1 404"), "{asked}");
+    drop(kept);
+    proxy.kill();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sheet_courier::ID_COLUMN;
 use super::{Finding, Patient, TIMEOUTS, Verdict, bad, good, skipped, told, warning};
 use crate::device::{drive_origin, sheets_origin};
 use crate::http::{Request, Response};
-use crate::session::{AttemptError, TokenError, Tried};
+use crate::session::{AccessError, AttemptError, TokenError, Tried};
 use crate::status::{Grant, GrantState};
 
 /// Grant, client and scopes. Whether the device may send.
@@ -23,7 +23,11 @@ pub(super) fn sign_in(patient: &Patient, findings: &mut Vec<Finding>) -> bool {
             return false;
         }
         Err(TokenError::Access(error)) => {
-            findings.push(told("sign-in", &error, "check [provider] in the configuration"));
+            let otherwise = match error {
+                AccessError::Store(_) => "see what is said about the state directory and the disk",
+                AccessError::Foreign(_) | AccessError::Provider(_) => "check [provider] in the configuration",
+            };
+            findings.push(told("sign-in", &error, otherwise));
             return false;
         }
         Err(TokenError::Misconfigured(why)) => {

@@ -48,7 +48,8 @@ struct Inner {
     http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
     client: Mutex<Option<Known>>,
-    /// When refreshing may be tried again, after it failed.
+    /// When refreshing may be tried again, after it failed. Of this process alone: the lock lets one ask at a time anyway,
+    /// and a person who has just mended the network should not be told to wait for a daemon's pause.
     refresh: Mutex<RefreshPause>,
 }
 
