@@ -1,14 +1,17 @@
 //! The clock's real body: the configured panel, knob, light and reader.
 
 use std::fmt;
-use std::io;
 use std::sync::mpsc::Sender;
 
 use rowkeeper::Device;
-use rowkeeper_gadget::{Display, Kind};
+use rowkeeper_gadget::input::Hand;
+use rowkeeper_gadget::knob::Knob;
+use rowkeeper_gadget::light::{Lamp, Light, SimulatedLight};
+use rowkeeper_gadget::pwm::{PwmLight, Wires};
+use rowkeeper_gadget::{Display, Kind, reader};
 
 use crate::args::Cli;
-use crate::config::Timeclock;
+use crate::config::{self, Timeclock};
 use crate::run::{Body, Told, say};
 
 /// The clock cannot be touched.
@@ -26,18 +29,37 @@ impl fmt::Display for NoHands {
 
 impl std::error::Error for NoHands {}
 
-/// Opens what is configured.
+/// Opens what is configured. A panel, a light or a reader that does not answer is reported, and looked for again: nothing
+/// waits for it.
 ///
 /// # Errors
-/// What is missing, or does not answer.
+/// Neither knob nor reader; a panel that is not known; GPIO lines that cannot be had.
 pub fn open(
     cli: &Cli,
     device: &Device,
-    _settings: &Timeclock,
-    _hands: &Sender<Told>,
+    settings: &Timeclock,
+    hands: &Sender<Told>,
 ) -> Result<Body, Box<dyn std::error::Error>> {
+    if settings.knob.is_none() && settings.reader.is_none() {
+        return Err(NoHands.into());
+    }
     let kind: Kind = cli.panel.as_deref().unwrap_or(&device.config().panel.kind).parse()?;
-    let report = |error: &io::Error| say(&format!("the panel does not answer: {error}"));
-    let _display = Display::start(&kind, report)?;
-    Err(NoHands.into())
+    let display = Display::start(&kind, |error| say(&format!("the panel does not answer: {error}")))?;
+    let light: Box<dyn Light> = match settings.light.clone() {
+        Some(config::Light { red, green, blue, common_anode }) => {
+            Box::new(PwmLight::new(Wires { channels: [red, green, blue], common_anode }))
+        }
+        None => Box::new(SimulatedLight::new()),
+    };
+    let lamp = Lamp::start(light, |error| say(&format!("the light does not answer: {error}")))?;
+    if let Some(config::Knob { gpio, a, b, button }) = settings.knob.clone() {
+        let lost = |what: &dyn fmt::Display| say(&what.to_string());
+        Knob { chip: gpio, a, b, button }.feel(Hand::new(hands.clone()), lost)?;
+    }
+    if let Some(config::Reader { device }) = settings.reader.clone() {
+        let gone = |what: &dyn fmt::Display| say(&what.to_string());
+        reader::listen(device, Hand::new(hands.clone()), gone)?;
+    }
+    let (has_knob, has_reader) = (settings.knob.is_some(), settings.reader.is_some());
+    Ok(Body { display, lamp, has_knob, has_reader, watch: Box::new(|_| ()) })
 }

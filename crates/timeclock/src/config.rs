@@ -1,6 +1,7 @@
 //! What the clock reads from `rowkeeper.toml`, besides what every device does: `[timeclock]`. Each key is documented in
 //! `docs/timeclock.md`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rowkeeper::SignedDuration;
@@ -25,6 +26,55 @@ pub struct Timeclock {
     pub projects: Vec<String>,
     /// The spreadsheet of another clock, by id or address: this one will use it too.
     pub join: Option<String>,
+    /// The knob, if there is one.
+    pub knob: Option<Knob>,
+    /// The light, if there is one.
+    pub light: Option<Light>,
+    /// The reader of badges, if there is one.
+    pub reader: Option<Reader>,
+}
+
+/// `[timeclock.knob]`: GPIO lines by their numbers, as in the wiring table.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knob {
+    /// The chip of the lines.
+    pub gpio: PathBuf,
+    /// The encoder's A (CLK).
+    pub a: u32,
+    /// The encoder's B (DT).
+    pub b: u32,
+    /// The button (SW).
+    pub button: u32,
+}
+
+impl Default for Knob {
+    fn default() -> Self {
+        Self { gpio: "/dev/gpiochip0".into(), a: 17, b: 27, button: 22 }
+    }
+}
+
+/// `[timeclock.light]`: PWM channels.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Light {
+    /// Such as `/sys/class/pwm/pwmchip0/pwm0`.
+    pub red: PathBuf,
+    /// As `red`.
+    pub green: PathBuf,
+    /// As `red`.
+    pub blue: PathBuf,
+    /// The common leg goes to 3.3 V.
+    #[serde(default)]
+    pub common_anode: bool,
+}
+
+/// `[timeclock.reader]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reader {
+    /// Such as `/dev/badge-reader`.
+    pub device: PathBuf,
 }
 
 impl Default for Timeclock {
@@ -34,6 +84,9 @@ impl Default for Timeclock {
             refresh: Duration::from_secs(300),
             projects: vec!["Work".into()],
             join: None,
+            knob: None,
+            light: None,
+            reader: None,
         }
     }
 }
@@ -134,6 +187,27 @@ mod tests {
         assert_eq!(config.sheet.title, "Shop");
         assert_eq!(config.tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["Timesheet", "scale"]);
         assert_eq!(clock.shift, Duration::from_secs(30_600));
+        assert_eq!(clock.knob, None);
+    }
+
+    #[test]
+    fn hands_are_wired_as_the_table_says_unless_told_otherwise() {
+        let (_, clock) =
+            read("[timeclock.knob]\nbutton = 5\n[timeclock.reader]\ndevice = \"/dev/badge-reader\"\n").unwrap();
+        assert_eq!(clock.knob, Some(Knob { gpio: "/dev/gpiochip0".into(), a: 17, b: 27, button: 5 }));
+        assert_eq!(clock.reader, Some(Reader { device: "/dev/badge-reader".into() }));
+    }
+
+    /// The example of the page is one that works, all but its secret.
+    #[test]
+    fn the_documented_example_is_read() {
+        let page = include_str!("../../../docs/timeclock.md");
+        let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let example = example.replace("client_secret_file", "# client_secret_file");
+        let (config, clock) = read(&example).unwrap();
+        assert_eq!((config.device.as_str(), clock.shift), ("workshop door", Duration::from_secs(9 * 3600)));
+        assert_eq!(clock.knob, Some(Knob::default()));
+        assert_eq!(clock.light.unwrap().blue, PathBuf::from("/sys/class/pwm/pwmchip2/pwm0"));
     }
 
     #[test]
@@ -144,6 +218,8 @@ mod tests {
             ("[timeclock]\nshift = \"0s\"\n", "[timeclock] shift: between a minute and seven days"),
             ("[timeclock]\nrefresh = \"1s\"\n", "[timeclock] refresh: between ten seconds"),
             ("[timeclock]\nprojects = []\n", "[timeclock] projects: at least one"),
+            ("[timeclock.knob]\nbuton = 1\n", "line 2: unknown key \"buton\"; did you mean \"button\"?"),
+            ("[timeclock.light]\nred = \"x\"\n", "missing field"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(part), "{text:?} gave {error}");
