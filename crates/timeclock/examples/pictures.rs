@@ -42,7 +42,7 @@ fn states() -> Vec<State> {
         state("Turn to choose …", 0, Desk::new(false).does(Input::Turn(1))),
         state("… press to start", 700, Desk::new(false).does(Input::Turn(1)).does(Input::Press)),
         state("An hour and a half later", 2000, Desk::new(false).does(Input::Turn(1)).does(Input::Press).after(5400)),
-        state("No network: kept on the clock", 5000, offline.after(2460)),
+        state("No network: kept on the clock", 8000, offline.after(2460)),
         state("Forgotten last night", 0, forgotten.does(Input::Press)),
         state("Several people", 0, Desk::new(true).does(badge("22")).does(Input::Press).after(60).does(badge("22"))),
         state("A badge that is not in the sheet", 0, Desk::new(true).does(badge("0008427311"))),

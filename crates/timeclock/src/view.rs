@@ -39,7 +39,7 @@ impl Clock {
                 let (title, since) = self.ledger.open.get(person).map_or_else(Default::default, |shift| {
                     (shift.project.clone(), clock_time(&shift.start, now, &self.settings.zone))
                 });
-                let line = format!("since {since}: until when?");
+                let line = format!("{since} until when?");
                 Screen::Ready { title, lines: vec![line], queue: Queue::EMPTY }
             }
             Stage::Menu { person, selected, .. } => {

@@ -306,7 +306,7 @@ fn what_was_forgotten_is_flagged_asked_about_and_never_made_up() {
         assert_eq!((board.says().as_str(), board.light()), ("Website; since 08:00, no end: press", Light::Attention));
         assert_eq!(board.sheet(), ["Website 0 to ?, ? min (no clock-out yet)"]);
         board.after(9 * HOUR).press();
-        assert_eq!(board.says(), "Website: since Mon 08:00: until when?");
+        assert_eq!(board.says(), "Website: Mon 08:00 until when?");
         board.press();
         assert_eq!(board.says(), "Website Mon 08:00: until? > Don't know", "what a hurried click answers");
         board
@@ -401,7 +401,7 @@ fn a_clock_that_is_not_set_is_put_right_afterwards() {
     board.boot();
     board.now.wall = Wall { unix_ms: MONDAY, trusted: true };
     board.after(0).press();
-    assert_eq!(board.says(), "Website: since --:--: until when?", "how long it ran is not known, so it is asked");
+    assert_eq!(board.says(), "Website: --:-- until when?", "how long it ran is not known, so it is asked");
     board.press().press();
     assert_eq!(board.sheet(), ["Website ? to ?, ? min (clock-out forgotten)"]);
 }
