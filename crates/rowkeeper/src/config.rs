@@ -98,6 +98,19 @@ pub struct Sheet {
     pub timezone: Option<String>,
     /// How much of a second is shown.
     pub precision: Precision,
+    /// What says how times look.
+    pub formats: Formats,
+}
+
+/// `formats`: whether new rows take over the number formats of their columns is unknown (docs/google.md, S11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Formats {
+    /// Each cell of a time brings its own; what a person chose for a column is not kept in new rows.
+    #[default]
+    Cell,
+    /// The column does, as a person likes it.
+    Column,
 }
 
 /// `precision`: how times and durations look in the sheet. The cell holds all of it either way.
@@ -113,7 +126,7 @@ pub enum Precision {
 
 impl Default for Sheet {
     fn default() -> Self {
-        Self { title: "Rowkeeper log".into(), timezone: None, precision: Precision::Second }
+        Self { title: "Rowkeeper log".into(), timezone: None, precision: Precision::Second, formats: Formats::Cell }
     }
 }
 

@@ -38,13 +38,15 @@ pub enum Cell {
     Empty(Format),
     /// Days: since 1899-12-30 in the sheet's zone for what has a date, else since midnight.
     Serial(f64, Format),
+    /// The same, for who trusts that new rows look as their column does.
+    Bare(f64, Format),
 }
 
 impl Cell {
     /// How the numbers of its column look.
     pub fn format(&self) -> Option<Format> {
         match self {
-            Self::Serial(_, format) | Self::Empty(format) => Some(*format),
+            Self::Serial(_, format) | Self::Bare(_, format) | Self::Empty(format) => Some(*format),
             _ => None,
         }
     }

@@ -100,7 +100,11 @@ impl Plan {
         });
         appends.push_str(r#",{"appendCells":{"sheetId":"#);
         appends.push_str(&sheet_id.to_string());
-        appends.push_str(r#","fields":"userEnteredValue,userEnteredFormat.numberFormat","rows":["#);
+        // What is in the mask and not in a cell is emptied: formats are not, where no cell brings one.
+        let and_formats = if part.cells_bring_formats { ",userEnteredFormat.numberFormat" } else { "" };
+        appends.push_str(r#","fields":"userEnteredValue"#);
+        appends.push_str(and_formats);
+        appends.push_str(r#"","rows":["#);
         appends.push_str(&part.rows);
         appends.push_str("]}}");
         // Behind the rows: the grid has a row below the header only from here on.
@@ -229,6 +233,7 @@ struct Part {
     columns: BTreeMap<String, usize>,
     /// Of the columns that have one.
     formats: BTreeMap<usize, Format>,
+    cells_bring_formats: bool,
     /// `RowData` objects, comma-separated.
     rows: String,
 }
@@ -255,6 +260,7 @@ impl Tables<'_> {
             if let Some(format) = cell.format() {
                 part.formats.entry(column).or_insert(format);
             }
+            part.cells_bring_formats |= matches!(cell, Cell::Serial(..));
             if let Some(json) = cell_json(cell) {
                 cells.insert(column, json.to_string());
             }
@@ -279,7 +285,7 @@ impl Part {
             // Of two columns with one name the first is ours; the other is a person's copy.
             columns.entry(name.clone()).or_insert(at);
         }
-        Self { table, tab, header, columns, formats: BTreeMap::new(), rows: String::new() }
+        Self { table, tab, header, columns, formats: BTreeMap::new(), cells_bring_formats: false, rows: String::new() }
     }
 
     fn column(&mut self, name: &str) -> usize {
@@ -382,6 +388,7 @@ fn cell_json(cell: &Cell) -> Option<Value> {
         Cell::Number(number) => text_cell(&number.to_string()),
         // The format goes with the cell too: whether rows that the grid grew by inherit their column's is unknown
         // (docs/google.md, S11).
+        Cell::Bare(serial, _) => json!({"userEnteredValue": {"numberValue": serial}}),
         Cell::Serial(serial, format) => json!({
             "userEnteredValue": {"numberValue": serial},
             "userEnteredFormat": number_format(*format),
@@ -487,6 +494,20 @@ mod tests {
         assert_eq!(register["metadataId"], MarkerId::of_layout("sheet", sheet_id, 5).as_u32());
         assert_eq!(register["metadataValue"], format!("{sheet_id}.5.4"));
         assert_eq!(plan.versions_after[&sheet_id].version, 5);
+    }
+
+    #[test]
+    fn formats_in_the_sheet_are_left_alone_where_no_cell_brings_one() {
+        let row = |cell: Cell| row(1, "t", &[("a", cell), ("b", Cell::Number(1.0))]);
+        let known = layout(&[("t", Some((3, &["_id", "a", "b"])))]);
+        let append = |cell: Cell| {
+            let plan = Plan::of(&[row(cell)], &known, &Versions::new(), "sheet", 1000);
+            requests(&plan).into_iter().find_map(|one| one.get("appendCells").cloned()).unwrap()
+        };
+        let bare = append(Cell::Bare(2.5, MOMENT));
+        assert_eq!(bare["fields"], "userEnteredValue");
+        assert_eq!(bare["rows"][0]["values"][1], json!({"userEnteredValue": {"numberValue": 2.5}}));
+        assert_eq!(append(Cell::Serial(2.5, MOMENT))["fields"], "userEnteredValue,userEnteredFormat.numberFormat");
     }
 
     #[test]

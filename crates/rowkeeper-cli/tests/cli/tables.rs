@@ -190,3 +190,33 @@ fn a_row_wider_than_the_grid_widens_it_and_long_texts_fit_to_the_last_character(
     let (_, properties) = looks(&google, &device, "records");
     assert_eq!(properties["gridProperties"]["columnCount"], 304);
 }
+
+/// A person gives a column a format of their own, also where no row is yet.
+#[test]
+fn a_format_that_a_person_chose_stays_where_columns_have_formats() {
+    for (formats, shown) in [("column", ["21.00", "22.11.2026"]), ("cell", ["21", "2026-11-22 17:30:00"])] {
+        let google = Google::start();
+        let device = google.device().configured(&format!("[sheet]\nformats = \"{formats}\"\n"));
+        google.sign_in(&device);
+        let record = || {
+            device.record(&["--at", "2026-11-22T17:30:00Z", "t=21"]);
+            device.run(&["deliver"]).exits(0);
+        };
+        record();
+        assert_eq!(looks(&google, &device, "records").0[1][1], "2026-11-22 17:30:00", "{formats}");
+        let sheet = format!("{}/v4/spreadsheets/{}", google.url(), google.spreadsheet());
+        let id = looks(&google, &device, "records").1["sheetId"].clone();
+        let format = |column: u32, kind: &str, pattern: &str| {
+            json!({"repeatCell": {
+                "range": {"sheetId": id, "startRowIndex": 1, "startColumnIndex": column, "endColumnIndex": column + 1},
+                "cell": {"userEnteredFormat": {"numberFormat": {"type": kind, "pattern": pattern}}},
+                "fields": "userEnteredFormat.numberFormat"}})
+        };
+        let grow = json!({"appendDimension": {"sheetId": id, "dimension": "ROWS", "length": 5}});
+        let requests = json!({"requests": [grow, format(3, "NUMBER", "0.00"), format(1, "DATE", "dd.mm.yyyy")]});
+        device.run(&["call", "POST", &format!("{sheet}:batchUpdate"), "--data", &requests.to_string()]).exits(0);
+        record();
+        let rows = looks(&google, &device, "records").0;
+        assert_eq!([rows[2][3].as_str(), rows[2][1].as_str()], shown, "{formats}");
+    }
+}

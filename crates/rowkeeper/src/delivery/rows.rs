@@ -28,6 +28,8 @@ pub struct Look {
     pub tables: Vec<Table>,
     /// How much of a second is shown.
     pub precision: Precision,
+    /// Cells leave their look to their column.
+    pub columns_have_formats: bool,
 }
 
 impl Look {
@@ -93,6 +95,10 @@ impl Look {
         })
     }
 
+    fn serial(&self, days: f64, format: Format) -> Cell {
+        if self.columns_have_formats { Cell::Bare(days, format) } else { Cell::Serial(days, format) }
+    }
+
     fn cell(&self, value: Value, zone: &TimeZone) -> Cell {
         match value {
             Value::Text(text) => Cell::Text(text),
@@ -100,13 +106,13 @@ impl Look {
             Value::Bool(bool) => Cell::Bool(bool),
             Value::Null => Cell::Blank,
             Value::Time { unix_ms, .. } => self.date_time(unix_ms, zone),
-            Value::Date(date) => Cell::Serial(days(date), Format::Date),
-            Value::TimeOfDay(time) => Cell::Serial(of_day(time), Format::TimeOfDay(self.precision)),
+            Value::Date(date) => self.serial(days(date), Format::Date),
+            Value::TimeOfDay(time) => self.serial(of_day(time), Format::TimeOfDay(self.precision)),
             Value::DateTime(local) => {
-                Cell::Serial(days(local.date()) + of_day(local.time()), Format::DateTime(self.precision))
+                self.serial(days(local.date()) + of_day(local.time()), Format::DateTime(self.precision))
             }
             Value::Duration(duration) => {
-                Cell::Serial(duration.as_secs_f64() / SECONDS_A_DAY, Format::Duration(self.precision))
+                self.serial(duration.as_secs_f64() / SECONDS_A_DAY, Format::Duration(self.precision))
             }
         }
     }
@@ -130,7 +136,7 @@ impl Look {
         match Timestamp::from_millisecond(unix_ms) {
             Ok(time) => {
                 let local_ms = unix_ms + i64::from(zone.to_offset(time).seconds()) * 1000;
-                Cell::Serial(local_ms as f64 / 86_400_000.0 + EPOCH, Format::DateTime(self.precision))
+                self.serial(local_ms as f64 / 86_400_000.0 + EPOCH, Format::DateTime(self.precision))
             }
             // Beyond the year 9999: nothing a sheet could show as a date either.
             Err(_) => Cell::Text(unix_ms.to_string()),
@@ -267,7 +273,7 @@ mod tests {
              columns = [{ name = \"b\" }, { name = \"day\", type = \"date\" }, { name = \"a\", type = \"number\" }]",
         )
         .unwrap();
-        let look = Look { tables: vec![table], precision: Precision::Second };
+        let look = Look { tables: vec![table], ..Look::default() };
         let wall = Wall { unix_ms: 1_795_368_600_000, trusted: true };
         let queued = QueuedRow {
             handle: 1,

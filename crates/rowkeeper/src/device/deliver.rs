@@ -150,7 +150,8 @@ impl Device {
             config::Precision::Second => sheet_courier::Precision::Second,
             config::Precision::Millisecond => sheet_courier::Precision::Millisecond,
         };
-        let look = Look { tables: self.config.tables.clone(), precision };
+        let columns_have_formats = self.config.sheet.formats == config::Formats::Column;
+        let look = Look { tables: self.config.tables.clone(), precision, columns_have_formats };
         Ok(Settings {
             origin: self.sheets_origin().to_owned(),
             device: self.config.device.clone(),

@@ -22,8 +22,9 @@ pub(super) struct Rows<R> {
     ends: Vec<usize>,
     ended: usize,
     seen: Seen,
-    /// Line feeds before the record at hand.
+    /// Line ends before the record at hand.
     lines: u64,
+    last_byte: u8,
 }
 
 /// What was read of the record at hand, before quotes were taken off.
@@ -31,21 +32,24 @@ pub(super) struct Rows<R> {
 struct Seen {
     bytes: usize,
     quotes: u64,
-    /// Line feeds before its first character: the rest of the line before, and empty lines.
+    /// Line ends before its first character: of empty lines.
     leading: u64,
     begun: bool,
-    feeds: u64,
+    line_ends: u64,
     too_large: bool,
 }
 
 impl Seen {
-    fn see(&mut self, bytes: &[u8]) {
+    /// `last`: the byte before. `\r`, `\n` and `\r\n` each end one line.
+    fn see(&mut self, bytes: &[u8], last: &mut u8) {
         self.bytes += bytes.len();
         for byte in bytes {
+            let ends_line = *byte == b'\r' || (*byte == b'\n' && *last != b'\r');
             self.begun |= !matches!(byte, b'\r' | b'\n');
             self.quotes += u64::from(*byte == b'"');
-            self.feeds += u64::from(*byte == b'\n');
-            self.leading += u64::from(*byte == b'\n' && !self.begun);
+            self.line_ends += u64::from(ends_line);
+            self.leading += u64::from(ends_line && !self.begun);
+            *last = *byte;
         }
     }
 }
@@ -62,6 +66,7 @@ impl<R: Read> Rows<R> {
             ended: 0,
             seen: Seen::default(),
             lines: 0,
+            last_byte: 0,
         }
     }
 
@@ -79,7 +84,7 @@ impl<R: Read> Rows<R> {
                 &mut self.fields[self.filled..],
                 &mut self.ends[self.ended..],
             );
-            self.seen.see(&self.chunks.rest()[..read]);
+            self.seen.see(&self.chunks.rest()[..read], &mut self.last_byte);
             self.chunks.start += read;
             self.filled += wrote;
             self.ended += ends;
@@ -102,7 +107,7 @@ impl<R: Read> Rows<R> {
         let seen = std::mem::take(&mut self.seen);
         let (filled, ended) = (std::mem::take(&mut self.filled), std::mem::take(&mut self.ended));
         let number = self.lines + seen.leading + 1;
-        self.lines += seen.feeds;
+        self.lines += seen.line_ends;
         let fields = &self.fields[..filled];
         let count = |wanted| fields.iter().filter(|byte| **byte == wanted).count();
         // A quote that is never closed takes all lines that follow into its field. They must not pass for one.
@@ -168,6 +173,11 @@ mod tests {
                 r#"9 [("a", "8"), ("b", "9")]"#,
             ]
         );
+    }
+
+    #[test]
+    fn old_line_ends_are_line_ends() {
+        assert_eq!(all(&b"a\r1\r\r2\r"[..]), [r#"2 [("a", "1")]"#, r#"4 [("a", "2")]"#]);
     }
 
     /// Gigabytes between two quotes, or without an end of line, are read and not kept.

@@ -229,3 +229,71 @@ pub(crate) fn write_answer(output: &mut impl Write, answer: &Answer) -> io::Resu
     line.push(b'\n');
     output.write_all(&line)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::Config;
+    use crate::outbox::{Options, Outbox};
+
+    const TABLES: &str = "[[table]]\nname = \"a\"\ncolumns = [{ name = \"n\", type = \"integer\" }, { name = \"d\", type = \"duration\" },
+                          { name = \"t\", type = \"date-time\" }]\n[[table]]\nname = \"b\"\n";
+
+    fn stream() -> Stream {
+        let config = Config::parse(TABLES, None, "/nowhere".into(), None).unwrap();
+        let outbox = Arc::new(Outbox::open_in_memory(Options { max_bytes: 1 << 30 }).unwrap());
+        let (clock, turn) = (Arc::new(SystemClock), Arc::default());
+        Recorder { config: Arc::new(config), outbox, clock, turn }.stream()
+    }
+
+    fn answers(stream: &Stream, format: Format, input: &[u8]) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        _ = stream.serve(format, input, &mut |answer| {
+            answers.push(answer.clone());
+            true
+        });
+        answers
+    }
+
+    const JSONL: &str = "{\"n\":1,\"d\":\"1:30:00\",\"_id\":\"x\",\"t\":\"2026-11-22T18:30:00+01:00\"}\n\
+                         {\"_texts\":[[\"n\",\"2\"],[\"_table\",\"b\"],[\"d\",\"90\"]]}\r\n\n\
+                         {\"_table\":\"b\",\"_at\":\"2026-11-22T17:30:00Z\",\"text\":\"\u{fc} \\u00e4\"}";
+    const CSV: &str = "\u{feff}n,_id,d,t\r\n1,x,1:30:00,2026-11-22 18:30\n\n\"2\",\"y\"\"\",\"PT1H\",\"\"\n3,z,,\u{fc}";
+
+    #[test]
+    fn the_inputs_below_are_what_they_should_be() {
+        let kept = |format, input: &str| {
+            let all = answers(&stream(), format, input.as_bytes());
+            all.iter().map(|a| format!("{} {:?}", a.line, a.result)).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(Format::Jsonl, JSONL), ["1 Kept", "2 Kept", "4 Kept"]);
+        assert_eq!(kept(Format::Csv, CSV), ["2 Kept", "4 Kept", "5 Refused"]);
+    }
+
+    /// Cut at each byte, and with each bit turned round: every line that comes out is answered, and nothing breaks.
+    #[test]
+    fn no_byte_from_outside_breaks_it() {
+        let stream = stream();
+        for (format, text) in [(Format::Jsonl, JSONL), (Format::Csv, CSV)] {
+            let all = text.as_bytes();
+            let check = |input: &[u8]| {
+                let answers = answers(&stream, format, input);
+                assert!(answers.windows(2).all(|pair| pair[0].line < pair[1].line), "{answers:?}");
+                assert!(
+                    answers.iter().all(|a| a.id.is_some() != a.error.is_some() && a.result != Outcome::NotRecorded)
+                );
+            };
+            for at in 0..all.len() {
+                check(&all[..at]);
+                for bit in 0..8 {
+                    let mut bytes = all.to_vec();
+                    bytes[at] ^= 1 << bit;
+                    check(&bytes);
+                }
+            }
+        }
+    }
+}

@@ -130,22 +130,6 @@ impl Record {
         Self::from_texts(pairs, table)
     }
 
-    /// Reads one CSV line under its header. Fields that are missing at the end are null.
-    ///
-    /// # Errors
-    /// [`Refused`] says which field cannot be kept.
-    pub fn from_csv<'w>(
-        header: impl Iterator<Item = &'w str> + Clone,
-        fields: impl Iterator<Item = &'w str> + Clone,
-        table: Option<&Table>,
-    ) -> Result<Self, Refused> {
-        let columns = header.clone().count();
-        if fields.clone().count() > columns {
-            return Err(Refused::TooManyFields(columns));
-        }
-        Self::from_texts(header.zip(fields).map(Ok), table)
-    }
-
     /// Reads one line of JSON: a flat object. Types are JSON's, unless `table` declares the column; an integer that a
     /// double cannot hold is kept as its digits.
     ///
@@ -441,12 +425,5 @@ mod tests {
         assert_eq!(record.fields[0].1, Value::Text("1040".into()));
         let refused = Record::from_words(["n=three"], Some(&table)).unwrap_err();
         assert_eq!(refused.to_string(), "\"n\" must be a number of at most 15 digits");
-    }
-
-    #[test]
-    fn csv_fields_follow_the_header() {
-        let read = |fields: &[&str]| Record::from_csv(["a", "b"].into_iter(), fields.iter().copied(), None);
-        assert_eq!(read(&["1"]).unwrap().fields, [("a".to_owned(), Value::Number(1.0))]);
-        assert_eq!(read(&["1", "2", "3"]).unwrap_err(), Refused::TooManyFields(2));
     }
 }
