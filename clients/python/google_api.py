@@ -5,6 +5,7 @@ from google.auth.transport.requests import Request
 from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
+from googleapiclient.http import BatchHttpRequest
 
 from common import CLIENT_ID, CLIENT_SECRET, DRIVE_FILE, OWNER, URL, control, sign_in
 
@@ -65,6 +66,19 @@ assert refused(sheets.get(spreadsheetId="nobody's"), 404) == "Requested entity w
 titles = sheets.get(spreadsheetId=sheet, fields="sheets.properties.title").execute()
 assert titles == {"sheets": [{"properties": {"title": name}} for name in ("Sheet1", "Projects")]}, titles
 
+# Many calls in one, each with its own answer.
+answers = {}
+many = BatchHttpRequest(batch_uri=f"{URL}/batch", callback=lambda name, reply, error: answers.update({name: reply or error}))
+many.add(values.get(spreadsheetId=sheet, range="Sheet1!A1"), request_id="read")
+body = {"values": [["=SUM(B2:B2)"]]}
+written = values.update(spreadsheetId=sheet, range="C1", valueInputOption="USER_ENTERED", body=body)
+many.add(written, request_id="write")
+many.add(sheets.get(spreadsheetId="nobody's"), request_id="missing")
+many.execute()
+assert answers["read"]["values"] == [["time"]] and answers["write"]["updatedCells"] == 1, answers
+assert answers["missing"].status_code == 404, answers
+assert values.get(spreadsheetId=sheet, range="C1").execute()["values"] == [["21.5"]]
+
 files = drive.files()
 body = {"name": "From Drive", "mimeType": SPREADSHEET, "appProperties": {"device": "scale"}}
 other = files.create(body=body, fields="id,appProperties").execute()
@@ -81,6 +95,13 @@ assert sorted(seen) == sorted([sheet, other["id"]]), seen
 files.update(fileId=other["id"], body={"trashed": True}).execute()
 assert files.list(q=query).execute()["files"] == []
 assert sheets.get(spreadsheetId=other["id"]).execute()["properties"]["title"] == "From Drive", "the bin still serves"
+permissions = drive.permissions()
+shared = permissions.create(
+    fileId=other["id"], body={"type": "user", "role": "reader", "emailAddress": "helper@example.com"}
+).execute()
+assert len(permissions.list(fileId=other["id"]).execute()["permissions"]) == 2
+permissions.delete(fileId=other["id"], permissionId=shared["id"]).execute()
+assert files.export(fileId=sheet, mimeType="text/csv").execute().decode().startswith("time,temperature,21.5")
 files.delete(fileId=other["id"]).execute()
 assert refused(files.get(fileId=other["id"]), 404) == f"File not found: {other['id']}."
 assert len(files.generateIds(count=3).execute()["ids"]) == 3

@@ -6,7 +6,7 @@ import gspread.http_client
 import gspread.urls
 from google.oauth2.credentials import Credentials
 
-from common import CLIENT_ID, CLIENT_SECRET, URL, sign_in
+from common import CLIENT_ID, CLIENT_SECRET, URL, control, sign_in
 
 HOSTS = ("https://sheets.googleapis.com", "https://www.googleapis.com")
 for module in (gspread.urls, gspread.http_client, gspread.client):
@@ -16,6 +16,8 @@ for module in (gspread.urls, gspread.http_client, gspread.client):
                 value = value.replace(host, URL)
             setattr(module, name, value)
 
+# A minute of Google's quota is not enough for all of this.
+control("options", {"writes_per_minute": 1000, "reads_per_minute": 1000})
 found, tokens = sign_in()
 credentials = Credentials(
     token=None,
@@ -52,6 +54,47 @@ log.resize(cols=4)
 log.update_title("Bread")
 log.batch_clear(["A3:B3"])
 assert log.row_values(3) == []
+
+# What a person with a script does beyond appending.
+log.update([["=SUM(B2:B2)*2", "11/22/2026"]], "A3", value_input_option=gspread.utils.ValueInputOption.user_entered)
+assert log.acell("A3").numeric_value == 200 and log.acell("A3", "FORMULA").value == "=SUM(B2:B2)*2"
+assert log.acell("B3", "UNFORMATTED_VALUE").value == 46348 and log.acell("B3").value == "11/22/2026"
+log.insert_note("A2", "from the oven")
+assert log.get_note("A2") == "from the oven"
+log.merge_cells("C1:D1")
+log.unmerge_cells("C1:D1")
+log.set_basic_filter("A1:B3")
+log.clear_basic_filter()
+log.add_protected_range("A1:B1", warning_only=True)
+protected = book.list_protected_ranges(log.id)
+assert protected[0]["range"]["endRowIndex"] == 1, protected
+log.delete_protected_range(protected[0]["protectedRangeId"])
+named = log.define_named_range("A1:B2", "header")["replies"][0]["addNamedRange"]["namedRange"]
+assert book.values_get("header")["values"][0] == ["name", "grams"]
+book.worksheet("Bread").delete_named_range(named["namedRangeId"])
+log.copy_range("A2:B2", "C2", paste_type=gspread.utils.PasteType.values)
+log.cut_range("C2:D2", "C3")
+assert log.get("C2:D3") == [[], ["leaven", "100"]], log.get("C2:D3")
+log.add_dimension_group_rows(1, 3)
+assert len(log.list_dimension_group_rows()) == 1
+log.delete_dimension_group_rows(1, 3)
+log.hide_columns(2, 3)
+log.unhide_columns(2, 3)
+log.columns_auto_resize(0, 2)
+log.add_validation("D1", gspread.utils.ValidationConditionType.boolean, [])
+log.update_tab_color("#ff0000")
+log.insert_cols([["a", "b"]], 4)
+log.delete_columns(4)
+twin = log.duplicate(new_sheet_name="Twin")
+assert twin.acell("A2").value == "leaven"
+book.reorder_worksheets([twin, log])
+assert [sheet.title for sheet in book.worksheets()] == ["Twin", "Bread"]
+book.del_worksheet(twin)
+book.share("helper@example.com", "user", "writer", notify=False)
+assert sorted(who["role"] for who in book.list_permissions()) == ["owner", "writer"]
+assert book.remove_permissions("helper@example.com") == [book.list_permissions()[0]["id"]] or len(book.list_permissions()) == 1
+assert client.export(book.id, gspread.utils.ExportFormat.CSV).decode().splitlines()[0] == "name,grams,,", client.export(book.id, gspread.utils.ExportFormat.CSV)
+log.batch_clear(["A3:D3"])
 
 notes = book.add_worksheet("Notes", rows=10, cols=3)
 assert [sheet.title for sheet in book.worksheets()] == ["Bread", "Notes"]

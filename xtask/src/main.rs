@@ -25,7 +25,7 @@ cargo xtask COMMAND
   deny       licences, banned crates and sources, from `cargo metadata`
   drivers    the examples of device-grant, run with the emulator
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
-  clients    Google's libraries for Python and Node, gspread and oauth4webapi, held to the emulator
+  clients    clients of Google for Python, Node and Rust, and a browser, held to the emulator
   kills [S]  kill -9 at everybody for S seconds (default 300), then count the rows; `kills S SEED`
   disk       the same count after disks that were full, failing or read-only (root, FUSE, loop devices)
   power [N]  N power cuts on a disk that forgets what was not synced (default 200); `power N SEED`
