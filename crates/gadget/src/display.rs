@@ -1,57 +1,30 @@
-//! The panel's own thread: shows a screen, keeps it moving, and never stands in anybody's way.
+//! The panel's own thread: shows a screen, keeps it moving, spares the glass, and never stands in anybody's way.
 //!
-//! A dead or full panel is reported once and tried again at the next change; nothing else waits for it.
+//! A dead or full panel is reported once and tried again every few seconds and at every change; nothing else waits for it.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rowkeeper::clock::{Clock, Mono, Stop, SystemClock, Woke};
-use rowkeeper_panel::Screen;
+use rowkeeper_panel::{Face, Glow, Screen};
 
 use crate::glass::{Glass, Nothing, Picture, Terminal};
+use crate::kind::Kind;
+use crate::wired::Wired;
 
-/// What the configuration calls a panel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text on stderr, where that is a terminal.
-    Terminal,
-    /// A picture of a 128x64 OLED in a file, replaced at each change.
-    Png(PathBuf),
-    /// No screen.
-    None,
-}
-
-/// A kind of panel that is not known, or not built in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownKind(String);
-
-impl std::fmt::Display for UnknownKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "[panel] kind: \"{}\" is not a panel of this version; use terminal, png=FILE or none", self.0)
-    }
-}
-
-impl std::error::Error for UnknownKind {}
-
-impl std::str::FromStr for Kind {
-    type Err = UnknownKind;
-
-    fn from_str(text: &str) -> Result<Self, UnknownKind> {
-        match text.split_once('=') {
-            None if text == "terminal" => Ok(Self::Terminal),
-            None if text == "none" => Ok(Self::None),
-            Some(("png", file)) if !file.is_empty() => Ok(Self::Png(file.into())),
-            _ => Err(UnknownKind(text.chars().filter(|c| !c.is_control()).take(40).collect())),
-        }
-    }
+/// What to show, and since when.
+struct Wanted {
+    screen: Screen,
+    since: Mono,
+    /// When a person last did something.
+    touched: Mono,
 }
 
 /// A panel that shows what it was last told to. Dropped, it goes dark.
 pub struct Display {
-    wanted: Arc<Mutex<Screen>>,
+    wanted: Arc<Mutex<Wanted>>,
     wake: Stop,
     thread: Option<JoinHandle<()>>,
     visible: bool,
@@ -65,7 +38,9 @@ impl Display {
     pub fn start(kind: &Kind, report: impl Fn(&io::Error) + Send + 'static) -> io::Result<Self> {
         let glass: Option<Box<dyn Glass>> = match kind {
             Kind::Terminal => Terminal::on_stderr().map(|terminal| Box::new(terminal) as _),
-            Kind::Png(path) => Some(Box::new(Picture::new(path.clone()))),
+            Kind::Png(path, geometry) => Some(Box::new(Picture::still(path.clone(), *geometry))),
+            Kind::Animation(path, geometry) => Some(Box::new(Picture::moving(path.clone(), *geometry))),
+            Kind::Wired(wiring) => Some(Box::new(Wired::new(wiring.clone()))),
             Kind::None => None,
         };
         let visible = glass.is_some();
@@ -86,7 +61,8 @@ impl Display {
         visible: bool,
         report: impl Fn(&io::Error) + Send + 'static,
     ) -> io::Result<Self> {
-        let wanted = Arc::new(Mutex::new(Screen::Blank));
+        let now = SystemClock.mono();
+        let wanted = Arc::new(Mutex::new(Wanted { screen: Screen::Blank, since: now, touched: now }));
         let wake = Stop::new();
         let thread = {
             let (wanted, wake) = (Arc::clone(&wanted), wake.clone());
@@ -97,13 +73,20 @@ impl Display {
     }
 
     /// Shows `screen` from now on. One that says the same as the one on the glass keeps its place in paging and
-    /// scrolling, and its countdown.
+    /// scrolling, and its time.
     pub fn show(&self, screen: Screen) {
+        let now = SystemClock.mono();
         let mut wanted = locked(&self.wanted);
-        if !says_the_same(&wanted, &screen) {
-            *wanted = screen;
+        if !says_the_same(&wanted.screen, &screen, now.since(wanted.since)) {
+            *wanted = Wanted { screen, since: now, touched: wanted.touched };
             self.wake.nudge();
         }
+    }
+
+    /// Somebody is there: the glass shines as brightly as it may. A new screen does that by itself.
+    pub fn touch(&self) {
+        locked(&self.wanted).touched = SystemClock.mono();
+        self.wake.nudge();
     }
 }
 
@@ -117,46 +100,79 @@ impl Drop for Display {
     }
 }
 
-fn keep_showing(mut glass: Box<dyn Glass>, wanted: &Mutex<Screen>, wake: &Stop, report: &dyn Fn(&io::Error)) {
+fn keep_showing(mut glass: Box<dyn Glass>, wanted: &Mutex<Wanted>, wake: &Stop, report: &dyn Fn(&io::Error)) {
     let clock = SystemClock;
-    let mut shown = Screen::Blank;
-    let mut since = clock.mono();
     let mut trouble = None;
     loop {
-        let next = locked(wanted).clone();
-        if next != shown {
-            (shown, since) = (next, clock.mono());
-        }
+        let (screen, since, touched) = {
+            let wanted = locked(wanted);
+            (wanted.screen.clone(), wanted.since, wanted.touched)
+        };
         let elapsed = clock.mono().since(since);
-        let outcome = glass.flush(&shown, elapsed).map_err(|error| (error.kind(), error));
-        if let Err((kind, error)) = &outcome
-            && trouble != Some(*kind)
-        {
-            report(error);
+        let outcome = show(&mut *glass, &screen, elapsed, touched.since(since));
+        let (next, outcome) = match outcome {
+            Ok(next) => (next, None),
+            // A panel in trouble is tried again soon even if nothing moves: it may have been plugged in again.
+            Err(error) => (Some(elapsed + RETRY), Some(error)),
+        };
+        let kind = outcome.as_ref().map(io::Error::kind);
+        if let Some(error) = outcome.filter(|_| kind != trouble) {
+            report(&error);
         }
-        trouble = outcome.err().map(|(kind, _)| kind);
-        // A panel in trouble is tried again soon even if nothing moves: it may have been plugged in again.
-        let next = glass.next_change(&shown, elapsed);
-        let retry = trouble.map(|_| elapsed + Duration::from_secs(5));
-        let until = next.into_iter().chain(retry).min().map_or(Mono::new(Duration::MAX), |at| since + at);
+        trouble = kind;
+        let until = next.map_or(Mono::new(Duration::MAX), |at| since + at);
         if clock.wait(until, wake) == Woke::Stopped {
             break;
         }
     }
     _ = glass.flush(&Screen::Blank, Duration::ZERO);
+    _ = glass.glow(Glow::Dark);
 }
 
-/// A countdown that merely went on is not another screen.
-fn says_the_same(one: &Screen, other: &Screen) -> bool {
+/// A panel that failed is tried again after so long.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Shows the screen as it looks now, as brightly as it should; says when to come again. `touched` and `elapsed` count
+/// from when the screen was first shown.
+fn show(glass: &mut dyn Glass, screen: &Screen, elapsed: Duration, touched: Duration) -> io::Result<Option<Duration>> {
+    let Some(care) = glass.care() else {
+        glass.flush(screen, elapsed)?;
+        return Ok(glass.next_change(screen, elapsed));
+    };
+    let untouched = elapsed.saturating_sub(touched);
+    let glow = care.glow(screen, untouched);
+    glass.glow(glow)?;
+    let spare = care.next_change(untouched).map(|at| touched.saturating_add(at));
+    if glow == Glow::Dark && *screen != Screen::Blank {
+        return Ok(spare); // Nobody sees what would move there.
+    }
+    glass.flush(screen, elapsed)?;
+    Ok(glass.next_change(screen, elapsed).into_iter().chain(spare).min())
+}
+
+/// A time that merely went on is not another screen; `elapsed` is how long `one` has been shown.
+fn says_the_same(one: &Screen, other: &Screen, elapsed: Duration) -> bool {
     match (one, other) {
         (Screen::SignIn(one), Screen::SignIn(other)) => {
             one.code == other.code && one.address == other.address && one.reason == other.reason
+        }
+        (Screen::Clock { face, .. }, Screen::Clock { title, face: now, lines, queue }) => {
+            let (was, is) = match (*face, *now) {
+                (Face::Elapsed(was), Face::Elapsed(is)) | (Face::TimeOfDay(was), Face::TimeOfDay(is)) => (was, is),
+                _ => return false,
+            };
+            // A day later the time of day is the same; and a clock that was set is another time.
+            let day = Duration::from_secs(24 * 60 * 60).as_millis();
+            let went_on = (was + elapsed).as_millis() % day;
+            let apart = went_on.abs_diff(is.as_millis() % day);
+            let same = Screen::Clock { title: title.clone(), face: *face, lines: lines.clone(), queue: *queue };
+            apart.min(day - apart) < 1_000 && *one == same
         }
         _ => one == other,
     }
 }
 
-fn locked(screen: &Mutex<Screen>) -> MutexGuard<'_, Screen> {
-    // A screen is replaced whole, so a panic elsewhere leaves no half of one.
-    screen.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(wanted: &Mutex<Wanted>) -> MutexGuard<'_, Wanted> {
+    // What is wanted is replaced whole, so a panic elsewhere leaves no half of it.
+    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }

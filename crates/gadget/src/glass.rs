@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rowkeeper_panel::terminal::{self, Charset, Colour, Style};
-use rowkeeper_panel::{Geometry, Look, Screen, next_change, png, render};
+use rowkeeper_panel::{Care, Geometry, Glow, Look, Screen, animated_png, film, next_change, png, render};
 
 /// Something that a screen can be put on.
 pub trait Glass: Send {
@@ -18,6 +18,19 @@ pub trait Glass: Send {
 
     /// When it will look different, counted like `elapsed`; `None`: never.
     fn next_change(&self, screen: &Screen, elapsed: Duration) -> Option<Duration>;
+
+    /// When it wants to be spared; `None`: it lasts for ever.
+    fn care(&self) -> Option<Care> {
+        None
+    }
+
+    /// Shines like that from now on. Only asked where there is a care.
+    ///
+    /// # Errors
+    /// As [`Glass::flush`].
+    fn glow(&mut self, _: Glow) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// No panel.
@@ -33,22 +46,32 @@ impl Glass for Nothing {
     }
 }
 
-/// A picture of an OLED, in a file.
+/// A picture of a display, in a file.
 pub(crate) struct Picture {
     path: PathBuf,
+    geometry: Geometry,
+    /// How much of what moves is in the picture; zero: nothing.
+    length: Duration,
 }
 
 impl Picture {
-    const GEOMETRY: Geometry = Geometry::OLED_128X64;
+    pub(crate) fn still(path: PathBuf, geometry: Geometry) -> Self {
+        Self { path, geometry, length: Duration::ZERO }
+    }
 
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// An animation of what the screen does in half a minute: long enough for a scroll there and back.
+    pub(crate) fn moving(path: PathBuf, geometry: Geometry) -> Self {
+        Self { path, geometry, length: Duration::from_secs(30) }
     }
 }
 
 impl Glass for Picture {
     fn flush(&mut self, screen: &Screen, elapsed: Duration) -> io::Result<()> {
-        let bytes = png(&render(screen, Self::GEOMETRY, elapsed), 4, Look::Glass);
+        let bytes = if self.length.is_zero() {
+            png(&render(screen, self.geometry, elapsed), 4, Look::Glass)
+        } else {
+            animated_png(&film(screen, self.geometry, elapsed..elapsed + self.length), 4, Look::Glass)
+        };
         // Replaced whole, so that a viewer never loads half a picture; not synced: it is made again anyway.
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
@@ -58,7 +81,8 @@ impl Glass for Picture {
 
     /// Smooth scrolling would rewrite the file forty times a second; a picture is looked at now and then.
     fn next_change(&self, screen: &Screen, elapsed: Duration) -> Option<Duration> {
-        next_change(screen, Self::GEOMETRY, elapsed).map(|at| at.max(elapsed + Duration::from_secs(1)))
+        let next = next_change(screen, self.geometry, elapsed)?;
+        Some(next.max(elapsed + self.length.max(Duration::from_secs(1))))
     }
 }
 

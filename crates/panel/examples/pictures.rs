@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
         for (name, screen) in others() {
             stills(folder, name, &screen)?;
         }
-        let reel = film(&widest(), Geometry::LCD_16X2, Duration::from_secs(30));
+        let reel = film(&widest(), Geometry::LCD_16X2, Duration::ZERO..Duration::from_secs(30));
         fs::write(folder.join("film-16x2.png"), animated_png(&reel, 4, Look::Glass))?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Frames as PNG, still and animated, for screens without glass and for the documentation.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::frame::{Bitmap, Frame, Geometry};
@@ -24,12 +25,12 @@ pub fn png(frame: &Frame, scale: u8, look: Look) -> Vec<u8> {
     bytes
 }
 
-/// What `screen` shows from its start until `length`: every picture and how long it stays.
-pub fn film(screen: &Screen, geometry: Geometry, length: Duration) -> Vec<(Frame, Duration)> {
+/// What `screen` shows in that time, counted from when it was first shown: every picture and how long it stays.
+pub fn film(screen: &Screen, geometry: Geometry, time: Range<Duration>) -> Vec<(Frame, Duration)> {
     let mut film = vec![];
-    let mut at = Duration::ZERO;
-    while at < length {
-        let next = next_change(screen, geometry, at).map_or(length, |next| next.min(length));
+    let mut at = time.start;
+    while at < time.end {
+        let next = next_change(screen, geometry, at).map_or(time.end, |next| next.min(time.end));
         film.push((render(screen, geometry, at), next - at));
         at = next;
     }

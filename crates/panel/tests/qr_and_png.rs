@@ -132,7 +132,7 @@ fn read_terminal(text: &str) -> Option<String> {
 fn a_film_is_every_picture_for_as_long_as_it_stays() {
     let screen =
         Screen::Message("one two three four five six seven eight nine ten eleven twelve thirteen fourteen".into());
-    let reel = film(&screen, Geometry::LCD_16X2, Duration::from_secs(6));
+    let reel = film(&screen, Geometry::LCD_16X2, Duration::ZERO..Duration::from_secs(6));
     let stays: Vec<_> = reel.iter().map(|(_, stays)| stays.as_millis()).collect();
     assert_eq!(stays, [2500, 2500, 1000]);
     let bytes = animated_png(&reel, 1, Look::Bare);

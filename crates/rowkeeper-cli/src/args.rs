@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// Where the sign-in and the queue live
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
-    /// The screen: terminal, none, or png=FILE
+    /// The screen: terminal, ssd1306, sh1106, hd44780, png=FILE, apng=FILE, none
     #[arg(long, value_name = "KIND", global = true)]
     pub panel: Option<String>,
     /// Answer in JSON, for scripts (status, doctor, sign-in, queue, sheet, amend)

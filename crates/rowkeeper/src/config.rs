@@ -136,11 +136,40 @@ impl Default for Sheet {
 pub struct Panel {
     /// `terminal`, `png=FILE`, `none`, …
     pub kind: String,
+    /// Where the display hangs: `/dev/i2c-1`, `/dev/spidev0.0`.
+    pub bus: Option<PathBuf>,
+    /// Its address on I2C.
+    pub address: Option<u8>,
+    /// `128x64`, `20x4`, …
+    pub size: Option<String>,
+    /// How it is built in, in degrees.
+    pub rotation: u16,
+    /// The GPIO chip that the lines below belong to.
+    pub gpio: Option<PathBuf>,
+    /// The line of SPI's data/command pin.
+    pub data_command_line: Option<u32>,
+    /// The line of the reset pin, where one is wired.
+    pub reset_line: Option<u32>,
+    /// An untouched display is dimmed after so many minutes; 0: never.
+    pub dim_after_minutes: u32,
+    /// An untouched display goes dark after so many minutes, if nobody has to find it; 0: never.
+    pub dark_after_minutes: u32,
 }
 
 impl Default for Panel {
     fn default() -> Self {
-        Self { kind: "terminal".into() }
+        Self {
+            kind: "terminal".into(),
+            bus: None,
+            address: None,
+            size: None,
+            rotation: 0,
+            gpio: None,
+            data_command_line: None,
+            reset_line: None,
+            dim_after_minutes: 5,
+            dark_after_minutes: 60,
+        }
     }
 }
 

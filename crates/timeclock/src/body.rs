@@ -43,7 +43,8 @@ pub fn open(
     if settings.knob.is_none() && settings.reader.is_none() {
         return Err(NoHands.into());
     }
-    let kind: Kind = cli.panel.as_deref().unwrap_or(&device.config().panel.kind).parse()?;
+    let panel = &device.config().panel;
+    let kind = cli.panel.as_deref().map_or_else(|| Kind::of(panel), |kind| Kind::instead(kind, panel))?;
     let display = Display::start(&kind, |error| say(&format!("the panel does not answer: {error}")))?;
     let light: Box<dyn Light> = match settings.light.clone() {
         Some(config::Light { red, green, blue, common_anode }) => {

@@ -61,8 +61,11 @@ impl Context {
 
     /// The panel: what the command line says, else the configuration.
     pub(crate) fn panel(&self, config: &rowkeeper::config::Panel) -> Result<Kind, Failure> {
-        let kind = self.global.panel.as_deref().unwrap_or(&config.kind);
-        kind.parse().map_err(|error: rowkeeper_gadget::UnknownKind| Failure::new(Exit::Usage, error))
+        let kind = match &self.global.panel {
+            Some(kind) => Kind::instead(kind, config),
+            None => Kind::of(config),
+        };
+        kind.map_err(|error| Failure::new(Exit::Usage, error))
     }
 }
 
