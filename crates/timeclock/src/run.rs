@@ -187,7 +187,10 @@ impl Running<'_> {
             // The channel's clock stops while the board is suspended; a minute bounds how late a wait can end.
             let wait = self.clock.wakes_at(&now).map_or(LONGEST_WAIT, |at| at.since(now.mono).min(LONGEST_WAIT));
             match told.recv_timeout(wait) {
-                Ok(Told::Input(input)) => self.does(Event::Input(input)),
+                Ok(Told::Input(input)) => {
+                    self.body.display.touch();
+                    self.does(Event::Input(input));
+                }
                 Ok(Told::Standing(line)) => {
                     line.iter().for_each(|line| self.log(line));
                     self.stands();
