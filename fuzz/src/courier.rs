@@ -58,6 +58,8 @@ fn durable() -> Durable {
         wish: None,
         bound: Vec::new(),
         sheets: 1,
+        earlier: Vec::new(),
+        anchors: Vec::new(),
     }
 }
 
@@ -260,6 +262,11 @@ impl Edge {
                 assert_eq!(batch.rows as usize, self.sending.len());
                 self.assert_new(&batch);
             }
+            // Nobody amends anything here.
+            Transition::Anchored { .. }
+            | Transition::AnchorClosed { .. }
+            | Transition::Returns { .. }
+            | Transition::Stuck { .. } => panic!("no amendment was handed over"),
             Transition::Held(hold) => assert_hold(&hold),
             Transition::Stamped(..) | Transition::Pruned(_) | Transition::Released => {}
         }

@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cell::Cell;
 use crate::ids::{Digest, MarkerId, Tag};
 
 /// The durable state, as read when the delivery lock is taken.
@@ -32,6 +33,10 @@ pub struct Durable {
     pub bound: Vec<Batch>,
     /// How many spreadsheets there were.
     pub sheets: u32,
+    /// The spreadsheets that rows went to before, the newest first.
+    pub earlier: Vec<String>,
+    /// Anchors that may stand on rows that are being amended.
+    pub anchors: Vec<MarkerId>,
 }
 
 /// Another spreadsheet is wanted. Durable, so that it comes true however often the process dies on the way.
@@ -147,6 +152,21 @@ pub struct Marker {
     pub doubt: bool,
     /// `Date` (Unix seconds) of a reply of Google's that came after the last attempt under this id had ended.
     pub ended_at: Option<i64>,
+}
+
+/// New values for a row that was delivered.
+#[derive(Clone, Debug)]
+pub struct Amend {
+    /// The edge's name for it.
+    pub handle: i64,
+    /// Id of the row.
+    pub row: String,
+    /// Header and new value; a blank empties the cell.
+    pub cells: Vec<(String, Cell)>,
+    /// What may stand on the row already.
+    pub anchor: Option<Anchor>,
+    /// The spreadsheet that the row was delivered to, if all of the row is remembered.
+    pub remembered: Option<String>,
 }
 
 /// What stands on a row while it is amended: a piece of metadata that moves with the row, whatever people do.

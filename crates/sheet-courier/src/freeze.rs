@@ -209,6 +209,76 @@ pub(crate) fn create_body<'a>(
     json!({"properties": {"title": title, "timeZone": timezone}, "sheets": sheets}).to_string().into_bytes().into()
 }
 
+/// What an anchor says while its row may be written, and for ever after.
+pub(crate) const OPEN: &str = "open";
+pub(crate) const CLOSED: &str = "closed";
+
+/// A row to be amended, as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub(crate) tab: Tab,
+    /// Of the tab, with its version.
+    pub(crate) register: Register,
+    pub(crate) row: u32,
+}
+
+/// The body that puts an anchor on a row, and adds the columns that the amendment brings.
+pub(crate) fn anchor_body(
+    spreadsheet: &str,
+    id: MarkerId,
+    key: &str,
+    spot: &Spot,
+    cells: &[(String, Cell)],
+) -> Arc<[u8]> {
+    let sheet_id = spot.tab.sheet_id;
+    let range = json!({"sheetId": sheet_id, "dimension": "ROWS", "startIndex": spot.row, "endIndex": spot.row + 1});
+    let mut requests = alloc::vec![create_metadata_at(&json!({ "dimensionRange": range }), id, key, OPEN)];
+    let mut part = Part::new(String::new(), Some(spot.tab.clone()));
+    let mut formats = Vec::new();
+    for (name, cell) in cells {
+        let column = part.column(name);
+        if let Some(format) = cell.format().filter(|_| column >= spot.tab.header.len()) {
+            formats.push(column_format(sheet_id, column, format));
+        }
+    }
+    if part.header.len() > spot.tab.header.len() {
+        let next = Register { version: spot.register.version + 1, columns: part.header.len() as u32 };
+        let register = MarkerId::of_layout(spreadsheet, sheet_id, next.version);
+        requests.push(create_metadata(register, LAYOUT_KEY, &register_value(sheet_id, next)));
+        change_header(&part, sheet_id, next.version, &mut requests);
+        requests.append(&mut formats);
+    }
+    json!({ "requests": requests }).to_string().into_bytes().into()
+}
+
+/// The body that makes an anchor that may be there unable to do anything.
+pub(crate) fn update_anchor_body(id: MarkerId, key: &str) -> Arc<[u8]> {
+    let update = json!({
+        "dataFilters": [crate::wire::anchored(id, key, OPEN)],
+        "developerMetadata": {"metadataValue": CLOSED},
+        "fields": "metadataValue",
+    });
+    json!({"requests": [{"updateDeveloperMetadata": update}]}).to_string().into_bytes().into()
+}
+
+/// The body that makes sure that an anchor which is not there never comes.
+pub(crate) fn close_anchor_body(id: MarkerId, key: &str) -> Arc<[u8]> {
+    [head(id, key, CLOSED).as_bytes(), b"]}"].concat().into()
+}
+
+/// The same, and the answer shows these ranges as they are then.
+pub(crate) fn show_body(id: MarkerId, key: &str, ranges: &[String]) -> Arc<[u8]> {
+    json!({
+        "requests": [create_metadata(id, key, CLOSED)],
+        "includeSpreadsheetInResponse": true,
+        "responseRanges": ranges,
+        "responseIncludeGridData": true,
+    })
+    .to_string()
+    .into_bytes()
+    .into()
+}
+
 /// Rows that were refused together travel in smaller batches, and not with rows that nothing is known against.
 fn belonging_together(rows: &[Row]) -> usize {
     let suspect = rows.first().is_some_and(|row| row.at_most.is_some());
@@ -405,11 +475,15 @@ fn head(id: MarkerId, key: &str, value: &str) -> String {
 }
 
 fn create_metadata(id: MarkerId, key: &str, value: &str) -> Value {
+    create_metadata_at(&json!({"spreadsheet": true}), id, key, value)
+}
+
+fn create_metadata_at(location: &Value, id: MarkerId, key: &str, value: &str) -> Value {
     json!({"createDeveloperMetadata": {"developerMetadata": {
         "metadataId": id.as_u32(),
         "metadataKey": key,
         "metadataValue": value,
-        "location": {"spreadsheet": true},
+        "location": location,
         "visibility": "DOCUMENT",
     }}})
 }

@@ -43,7 +43,7 @@ pub use answer::{Answer, Outcome};
 pub use cell::{Cell, Format, Precision, Row};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
-    Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition,
+    Amend, Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition,
     Verdict, Wish,
 };
 pub use freeze::MAX_BODY_BYTES;

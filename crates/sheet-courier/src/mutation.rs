@@ -38,4 +38,12 @@ pub enum Mutation {
     OwnSuccessor,
     /// A batch that may be in a closed spreadsheet gives its rows to the new one.
     BoundGivenBack,
+    /// An amendment is written wherever its anchor happens to stand.
+    AmendByIndex,
+    /// An anchor whose first attempt had no answer is not closed before the next is made.
+    AnchorAbandoned,
+    /// An anchor is not closed when the row is written.
+    AnchorLeftOpen,
+    /// A row that a read does not find counts as deleted.
+    AbsentMeansDeleted,
 }

@@ -157,6 +157,174 @@ pub(crate) fn parse_glance(body: &[u8]) -> Option<(String, Vec<Glimpse>)> {
     Some((reply.spreadsheet_id, tabs))
 }
 
+/// `spreadsheets.get` of all tabs and of the layout registers, in one answer.
+pub(crate) fn get_places(spreadsheet: &str) -> Call {
+    let fields = "?fields=spreadsheetId,developerMetadata(metadataId,metadataKey,metadataValue),\
+                  sheets.properties(sheetId,title,gridProperties(rowCount,columnCount))";
+    Call::get(path(spreadsheet, fields))
+}
+
+/// All tabs of a spreadsheet and the metadata that belongs to the whole of it.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Places {
+    pub(crate) spreadsheet_id: String,
+    #[serde(default)]
+    pub(crate) developer_metadata: Vec<Metadata>,
+    #[serde(default)]
+    pub(crate) sheets: Vec<Sheet>,
+}
+
+pub(crate) fn parse_places(body: &[u8]) -> Option<Places> {
+    parse(body)
+}
+
+/// A data filter: the first row of a tab.
+pub(crate) fn first_row(sheet_id: i32) -> Value {
+    json!({"gridRange": {"sheetId": sheet_id, "startRowIndex": 0, "endRowIndex": 1}})
+}
+
+/// A data filter: one column of a tab.
+pub(crate) fn one_column(sheet_id: i32, column: u32) -> Value {
+    json!({"gridRange": {"sheetId": sheet_id, "startColumnIndex": column, "endColumnIndex": column + 1}})
+}
+
+/// A data filter: the row that this metadata stands on, while it says so.
+pub(crate) fn anchored(id: MarkerId, key: &str, value: &str) -> Value {
+    let lookup = json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value});
+    json!({ "developerMetadataLookup": lookup })
+}
+
+/// `values.batchGetByDataFilter`, unformatted.
+pub(crate) fn get_matching(spreadsheet: &str, filters: &[Value], dimension: &str) -> Call {
+    let body = json!({
+        "dataFilters": filters, "majorDimension": dimension, "valueRenderOption": "UNFORMATTED_VALUE",
+        "dateTimeRenderOption": "SERIAL_NUMBER",
+    });
+    Call::read(path(spreadsheet, "/values:batchGetByDataFilter"), &body)
+}
+
+/// What a data filter found.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Matching {
+    /// The tab, if the filter was a range; none for metadata.
+    pub(crate) tab: Option<i32>,
+    /// The first row or column of it.
+    pub(crate) line: Vec<Value>,
+}
+
+/// The spreadsheet's id and what the filters found, each a row or a column.
+pub(crate) fn parse_matching(body: &[u8]) -> Option<(String, Vec<Matching>)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        spreadsheet_id: String,
+        #[serde(default)]
+        value_ranges: Vec<Found>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Found {
+        value_range: Range,
+        #[serde(default)]
+        data_filters: Vec<Value>,
+    }
+    #[derive(Deserialize)]
+    struct Range {
+        #[serde(default)]
+        values: Vec<Vec<Value>>,
+    }
+    let reply = parse::<Reply>(body)?;
+    let mut matching = Vec::new();
+    for found in reply.value_ranges {
+        let filter = found.data_filters.first()?;
+        let tab = match (filter.get("gridRange"), filter.get("developerMetadataLookup")) {
+            // proto3 leaves out a zero.
+            (Some(range), _) => Some(range.get("sheetId").map_or(Some(0), Value::as_i64)?),
+            (None, Some(_)) => None,
+            (None, None) => return None,
+        };
+        let tab = match tab {
+            Some(tab) => Some(i32::try_from(tab).ok()?),
+            None => None,
+        };
+        matching.push(Matching { tab, line: found.value_range.values.into_iter().next().unwrap_or_default() });
+    }
+    Some((reply.spreadsheet_id, matching))
+}
+
+/// `values.batchUpdateByDataFilter` of one row, stored as it is.
+pub(crate) fn write_matching(spreadsheet: &str, filter: &Value, row: &[Value]) -> Call {
+    let data = json!([{"dataFilter": filter, "majorDimension": "ROWS", "values": [row]}]);
+    let body = json!({"valueInputOption": "RAW", "data": data}).to_string().into_bytes();
+    Call::write(path(spreadsheet, "/values:batchUpdateByDataFilter"), body.into())
+}
+
+/// The spreadsheet's id, and how many ranges were written.
+pub(crate) fn parse_written(body: &[u8]) -> Option<(String, usize)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        spreadsheet_id: String,
+        #[serde(default)]
+        responses: Vec<Value>,
+    }
+    parse::<Reply>(body).map(|reply| (reply.spreadsheet_id, reply.responses.len()))
+}
+
+/// How many entries the first request of a `batchUpdate` updated.
+pub(crate) fn parse_updated(body: &[u8]) -> Option<(String, usize)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        spreadsheet_id: String,
+        #[serde(default)]
+        replies: Vec<Value>,
+    }
+    let reply = parse::<Reply>(body)?;
+    let updated = reply.replies.first().and_then(|reply| reply.pointer("/updateDeveloperMetadata/developerMetadata"));
+    Some((reply.spreadsheet_id, updated.and_then(Value::as_array).map_or(0, Vec::len)))
+}
+
+/// Part of a `batchUpdate` address: the answer shows, besides the replies, the columns that were asked for.
+pub(crate) const SHOWING_COLUMNS: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
+    sheets(properties(sheetId),data(startRow,startColumn,rowData(values(formattedValue)))))";
+
+/// One whole column of a tab, in A1 notation.
+pub(crate) fn a1_column(title: &str, column: u32) -> String {
+    let mut letters = Vec::new();
+    let mut rest = column + 1;
+    while rest > 0 {
+        letters.push(char::from(b'A' + ((rest - 1) % 26) as u8));
+        rest = (rest - 1) / 26;
+    }
+    let letters: String = letters.into_iter().rev().collect();
+    let mut range = String::from("'");
+    range.push_str(&title.replace('\'', "''"));
+    range.push_str("'!");
+    range.push_str(&letters);
+    range.push(':');
+    range.push_str(&letters);
+    range
+}
+
+/// The columns that an answer to a `batchUpdate` shows, by tab: the spreadsheet as it was right after that update.
+pub(crate) fn parse_shown_columns(body: &[u8]) -> Option<Vec<(i32, Vec<String>)>> {
+    let reply = parse::<Value>(body)?;
+    let mut columns = Vec::new();
+    for sheet in reply.pointer("/updatedSpreadsheet/sheets")?.as_array()? {
+        let tab = sheet.pointer("/properties/sheetId").map_or(Some(0), Value::as_i64)?;
+        let grid = sheet.pointer("/data/0")?;
+        if grid.get("startRow").and_then(Value::as_u64).unwrap_or(0) != 0 {
+            return None;
+        }
+        let rows = grid.get("rowData").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let text = |row: &Value| row.pointer("/values/0/formattedValue").and_then(Value::as_str).map(ToOwned::to_owned);
+        columns.push((i32::try_from(tab).ok()?, rows.iter().map(|row| text(row).unwrap_or_default()).collect()));
+    }
+    Some(columns)
+}
+
 /// `values.batchGet` of the first row of each of these tabs, in order.
 pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
     let mut rest = String::from("/values:batchGet?majorDimension=ROWS");
@@ -306,7 +474,7 @@ pub(crate) fn parse_headers(body: &[u8], asked: usize) -> Option<Vec<Vec<String>
 }
 
 /// A person may have typed a number or a date over a header.
-fn text(value: Value) -> String {
+pub(crate) fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
         Value::Null => String::new(),
@@ -382,6 +550,11 @@ mod tests {
             parse_spreadsheet(body);
             parse_headers(body, 2);
             parse_glance(body);
+            parse_places(body);
+            parse_matching(body);
+            parse_written(body);
+            parse_updated(body);
+            parse_shown_columns(body);
             parse_error(body);
         };
         for body in real {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the vocabulary of tests panics as they do")]
 
+mod amend;
 mod daemons;
 mod device;
 mod doctor;

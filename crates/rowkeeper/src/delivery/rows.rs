@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, Time as ClockTime, date};
 use jiff::tz::TimeZone;
-use sheet_courier::{Cell, Format, ID_COLUMN, Precision, Row};
+use sheet_courier::{Amend, Cell, Format, ID_COLUMN, Precision, Row};
 
 use crate::clock::{Mono, Wall};
-use crate::outbox::{Happened, QueuedRow, Value};
+use crate::outbox::{DueAmend, Happened, QueuedRow, Value};
 use crate::table::{ColumnType, OURS, Table};
 
 /// The recorder's own columns, in front of all others.
@@ -66,6 +66,13 @@ impl Look {
             at_most: queued.at_most,
             refusals: queued.refusals,
         }
+    }
+
+    /// An amendment as the courier takes it.
+    pub(super) fn amend(&self, due: DueAmend, zone: &TimeZone) -> Amend {
+        let fields = due.record.fields.into_iter();
+        let cells = fields.map(|(name, value)| (column(name), self.cell(value, zone))).collect();
+        Amend { handle: due.handle, row: due.id, cells, anchor: due.anchor, remembered: due.remembered }
     }
 
     /// Whether other tabs are wanted as time goes by.

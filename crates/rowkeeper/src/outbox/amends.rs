@@ -80,7 +80,7 @@ impl Outbox {
         let in_batch = matches!(found, Some((_, 1, _)));
         let amended = match found {
             Some((n, state, body)) if state != 1 => {
-                let body = merged(&body, fields)?;
+                let body = merged(&with_waiting(&tx, id, body)?, fields)?;
                 // A row that was set aside is sent again as it is now: that is what it was amended for.
                 tx.execute(
                     "UPDATE row SET body = ?2, state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1",
@@ -159,6 +159,13 @@ impl Outbox {
     }
 }
 
+/// What may stand on rows that are being amended.
+pub(super) fn anchors(connection: &Connection) -> Result<Vec<MarkerId>, DiskError> {
+    let mut statement = connection.prepare("SELECT anchor FROM amend WHERE anchor IS NOT NULL")?;
+    let found = statement.query_map((), |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
+    found.into_iter().map(|id| MarkerId::parse(id).ok_or(DiskError::NotOurs("anchor"))).collect()
+}
+
 /// `fields` over what `body` holds, in the order of both.
 fn merged(body: &str, fields: &[(String, Value)]) -> Result<String, AcceptError> {
     let mut record = record_of(body)?;
@@ -168,6 +175,16 @@ fn merged(body: &str, fields: &[(String, Value)]) -> Result<String, AcceptError>
 
 fn record_of(body: &str) -> Result<Record, DiskError> {
     serde_json::from_str(body).map_err(|_| DiskError::NotOurs("record"))
+}
+
+/// A row that a person took out of a batch of an earlier spreadsheet may have left an amendment behind: it comes first.
+fn with_waiting(tx: &Transaction<'_>, id: &str, body: String) -> Result<String, AcceptError> {
+    let waiting: Option<(i64, String)> = tx
+        .query_row("SELECT n, body FROM amend WHERE id = ?1 AND due = 0", (id,), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((n, new)) = waiting else { return Ok(body) };
+    tx.execute("DELETE FROM amend WHERE n = ?1", (n,))?;
+    merged(&body, &record_of(&new)?.fields)
 }
 
 /// An id that is remembered; or one that may be of a row that was forgotten: then the sheet is asked.

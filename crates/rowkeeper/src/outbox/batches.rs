@@ -85,6 +85,8 @@ impl Outbox {
             wish: note(&tx, WISH)?,
             bound: bound_batches(&tx)?,
             sheets: tx.query_row("SELECT count(*) FROM sheet", (), |row| row.get(0))?,
+            earlier: earlier_sheets(&tx)?,
+            anchors: amends::anchors(&tx)?,
         })
     }
 
@@ -498,6 +500,11 @@ fn device(connection: &Connection) -> Result<Device, DiskError> {
 
 fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
     connection.query_row("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), sheet_of).optional()
+}
+
+fn earlier_sheets(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let mut statement = connection.prepare("SELECT id FROM sheet ORDER BY n DESC LIMIT -1 OFFSET 1")?;
+    statement.query_map((), |row| row.get(0))?.collect()
 }
 
 fn sheet_of(row: &Row<'_>) -> Result<SheetRef, rusqlite::Error> {

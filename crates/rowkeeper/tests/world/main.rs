@@ -8,46 +8,22 @@
 
 mod chance;
 mod clock;
+mod device;
 mod net;
+mod people;
+mod plans;
+mod promise;
 mod world;
 
 use sheet_courier::Mutation;
 
-use chance::Chance;
 use net::Weather;
-use world::{Plan, Report, World};
+use plans::{Plan, amending, closing, plan, restored, rolling, shared, squatted, stormy};
+use promise::Report;
+use world::World;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
-/// A plan for each seed: from fair weather to a bad week.
-fn plan(seed: u64) -> Plan {
-    let mut chance = Chance::seeded(!seed);
-    Plan {
-        weather: Weather {
-            trouble: chance.pick(&[0.0, 0.1, 0.3, 0.6]),
-            late: chance.pick(&[0.1, 0.5]),
-            stale: chance.pick(&[0.0, 0.0, 0.3]),
-            crash: chance.pick(&[0.0, 0.02, 0.1]),
-        },
-        devices: chance.pick(&[1, 1, 2, 3]),
-        rows: 5 + chance.below(20),
-        burst: chance.pick(&[1, 1, 8]),
-        pause: chance.pick(&[0, 5, 60, 900]),
-        new_columns: chance.pick(&[0.0, 0.0, 0.2]),
-        poison: chance.pick(&[0.0, 0.0, 0.0, 0.1]),
-        death: chance.pick(&[0.0, 0.01, 0.05]),
-        squatters: chance.pick(&[0.0, 0.0, 0.02]),
-        people: chance.pick(&[0.0, 0.0, 0.02]),
-        words: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
-        revoked: chance.pick(&[0.0, 0.0, 0.01]),
-        storms: chance.pick(&[0.0, 0.0, 0.01]),
-        clocks: chance.pick(&[0.0, 0.0, 0.05]),
-        full: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
-        closed: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
-        ..Plan::default()
-    }
 }
 
 /// Runs these seeds on all cores. The first error, if any, is the lowest seed's of its worker.
@@ -84,6 +60,13 @@ fn every_acknowledged_row_is_in_the_sheet_exactly_once() {
 }
 
 #[test]
+fn amendments_follow_their_rows_wherever_people_move_them() {
+    let seeds = number("WORLD_SEEDS", 40);
+    let report = live(seeds, amending);
+    println!("{seeds} worlds: {report:?}");
+}
+
+#[test]
 fn a_lone_row_after_a_quiet_time_takes_two_round_trips() {
     let weather = Weather::default();
     let rows = |rows| Plan { weather, devices: 1, rows, burst: 1, pause: 200_000, ..Plan::default() };
@@ -105,62 +88,6 @@ fn notices(what: &str, seeds: u64, plan: impl Fn(u64) -> Plan + Sync) {
     panic!("{what}: not noticed in {seeds} seeds");
 }
 
-/// A bad week without anything that could be a reason to stop.
-fn stormy(seed: u64) -> Plan {
-    Plan {
-        weather: Weather { trouble: 0.4, late: 0.5, stale: 0.3, crash: 0.05 },
-        death: 0.05,
-        rows: 60,
-        burst: 1,
-        pause: 60,
-        poison: 0.0,
-        squatters: 0.0,
-        people: 0.0,
-        words: 0.0,
-        revoked: 0.0,
-        storms: 0.0,
-        clocks: 0.0,
-        full: 0.0,
-        closed: 0.0,
-        ..plan(seed)
-    }
-}
-
-/// Strangers take our ids and let go of them while attempts are on their way.
-fn squatted(seed: u64) -> Plan {
-    Plan { squatters: 0.03, ..stormy(seed) }
-}
-
-/// Spreadsheets become full, and are emptied again, while siblings deliver.
-fn rolling(seed: u64) -> Plan {
-    Plan { devices: 3, full: 0.03, ..stormy(seed) }
-}
-
-/// Spreadsheets are closed while batches are on their way, and people send the device elsewhere.
-fn closing(seed: u64) -> Plan {
-    Plan { closed: 0.03, ..stormy(seed) }
-}
-
-/// Several devices add columns at once.
-fn shared(seed: u64) -> Plan {
-    Plan { devices: 3, new_columns: 0.3, ..stormy(seed) }
-}
-
-/// Somebody puts an old copy of the state directory in place of the newer one.
-fn restored(seed: u64) -> Plan {
-    let mut chance = Chance::seeded(seed);
-    Plan {
-        restore: 0.1,
-        devices: 1,
-        rows: 60,
-        burst: 1,
-        pause: chance.pick(&[60, 120, 300]),
-        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0 },
-        death: 0.0,
-        ..stormy(seed)
-    }
-}
-
 #[test]
 fn an_old_copy_of_the_state_notices_and_stops() {
     let seeds = number("WORLD_SEEDS", 15).min(2_000);
@@ -179,7 +106,7 @@ fn an_old_copy_of_the_state_notices_and_stops() {
 fn rules_left_out_are_noticed() {
     let seeds = number("WORLD_MUTATION_SEEDS", 300);
     type Maker = fn(u64) -> Plan;
-    let mutations: [(Mutation, Maker); 15] = [
+    let mutations: [(Mutation, Maker); 19] = [
         (Mutation::NoMarker, stormy),
         (Mutation::UnknownIsFailed, stormy),
         (Mutation::RefusedMeansNotApplied, stormy),
@@ -195,12 +122,17 @@ fn rules_left_out_are_noticed() {
         (Mutation::RollWithoutVoid, rolling),
         (Mutation::OwnSuccessor, rolling),
         (Mutation::BoundGivenBack, closing),
+        (Mutation::AmendByIndex, amending),
+        (Mutation::AnchorAbandoned, amending),
+        (Mutation::AnchorLeftOpen, amending),
+        (Mutation::AbsentMeansDeleted, amending),
     ];
     // First without: what is noticed must be the missing rule.
-    for plan in [stormy, squatted, shared, rolling, closing] {
+    for plan in [stormy, squatted, shared, rolling, closing, amending] {
         live(seeds.min(15), plan);
     }
-    for (mutation, plan) in mutations {
+    let only = std::env::var("WORLD_ONLY").unwrap_or_default();
+    for (mutation, plan) in mutations.into_iter().filter(|(mutation, _)| format!("{mutation:?}").contains(&only)) {
         notices(&format!("{mutation:?}"), seeds, |seed| Plan { mutation: Some(mutation), ..plan(seed) });
     }
     notices("acknowledged before commit", seeds, |seed| Plan { acknowledge_early: true, ..stormy(seed) });

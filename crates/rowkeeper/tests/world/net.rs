@@ -185,7 +185,8 @@ impl Net {
     fn answer(&mut self, sent: Sent, clock: &WorldClock, chance: &mut Chance) -> Response {
         let now = clock.world();
         self.past.retain(|(at, _)| *at + OLDEST_READ >= now);
-        let is_read = !sent.path().ends_with(":batchUpdate") && sent.path() != "/v4/spreadsheets";
+        let writes = [":batchUpdate", ":batchUpdateByDataFilter"];
+        let is_read = !writes.iter().any(|end| sent.path().ends_with(end)) && sent.path() != "/v4/spreadsheets";
         let reply = if let Some(no) = self.refusal(&sent) {
             no
         } else if is_read && !self.past.is_empty() && chance.is(self.weather.stale) {
@@ -237,10 +238,20 @@ impl Net {
         if let Some(no) = self.refusal(sent) {
             return no;
         }
-        if self.weather.stale > 0.0 && sent.path().ends_with(":batchUpdate") {
+        if self.weather.stale > 0.0 && sent.path().contains(":batchUpdate") {
             self.past.push_back((at, self.google.clone()));
         }
         response(self.google.handle(Duration::from_secs(ORIGIN_UNIX) + at, sent))
+    }
+
+    /// How many pieces of metadata say this.
+    pub(crate) fn metadata_with_value(&mut self, spreadsheet: &str, value: &str) -> usize {
+        let target = format!("/v4/spreadsheets/{spreadsheet}/developerMetadata:search");
+        let filter = json!({"dataFilters": [{"developerMetadataLookup": {"metadataValue": value}}]});
+        let sent = Sent::json("POST", &target, &filter).with_bearer(&self.token);
+        let late = Duration::from_secs(ORIGIN_UNIX) + Duration::from_secs(100 * 365 * 24 * 3600);
+        let found = json_of(&self.google.clone().handle(late, &sent).body);
+        found["matchedDeveloperMetadata"].as_array().map_or(0, Vec::len)
     }
 
     /// A stranger's request that nothing happens to.

@@ -100,8 +100,9 @@ impl Courier {
                 state.hold = None;
                 state.batch = None;
             }
-            Transition::Anchored { anchor, .. } => state.device.next_seq = anchor.seq + 1,
-            Transition::AnchorClosed { .. } | Transition::Returns { .. } | Transition::Stuck { .. } => {}
+            Transition::Anchored { anchor, .. } => self.is_anchored(anchor),
+            Transition::AnchorClosed { marker, is_written, .. } => self.anchor_closed(marker, is_written, now),
+            Transition::Returns { .. } | Transition::Stuck { .. } => self.amend_ends(),
             Transition::BoundSettled(marker) => {
                 state.bound.retain(|batch| batch.id != marker.id);
                 self.bound = Bound::default();
@@ -113,6 +114,7 @@ impl Courier {
         self.settled_at.push((marker.id, now));
         self.state.markers.push(marker);
         self.state.batch = None;
+        self.rows_went_last = true;
         self.forget_batch();
     }
 

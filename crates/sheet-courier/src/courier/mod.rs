@@ -4,6 +4,7 @@
 //! [`Courier::stale`], [`Courier::gathered`] or [`Courier::answered`]. The machine never waits, sends or stores.
 //! It may be thrown away at any moment: a new one is made from the disk, as after a crash.
 
+mod amending;
 mod asking;
 mod mirror;
 mod moving;
@@ -17,7 +18,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::cell::Row;
-use crate::durable::{Batch, Durable, Hold, Marker, Phase, Transition, Wish};
+use crate::durable::{Amend, Batch, Durable, Hold, Marker, Phase, Transition, Wish};
 use crate::freeze::{MAX_BODY_BYTES, MAX_ROWS, Plan};
 use crate::ids::{Fate, MarkerId, marker_key};
 use crate::layout::{Layout, Versions};
@@ -26,6 +27,7 @@ use crate::mutation::Mutation;
 use crate::pace::{Backoff, Pace};
 use crate::wire::{Call, SheetProperties};
 
+use amending::{Amending, Ask};
 use moving::{Bound, Register};
 
 /// A read of a marker must begin this soon after the 400 that asked for it: a twin may have pruned it meanwhile.
@@ -74,7 +76,8 @@ pub struct Table {
 /// What the edge must do next.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Hand over the oldest queued rows with [`Courier::gathered`]: at most so many, of about so many bytes, at least one.
+    /// Hand over the oldest queued rows with [`Courier::gathered`]: at most so many, of about so many bytes, at least one;
+    /// and with [`Courier::amendment`] the oldest amendment that is due.
     Gather {
         /// Rows.
         max_rows: u32,
@@ -117,6 +120,11 @@ pub struct Courier {
     /// The tabs of tables, as last seen. They may be gone; then Google refuses to show them.
     tab_ids: BTreeMap<String, i32>,
     gathered: Option<Vec<Row>>,
+    /// The amendment whose turn it is.
+    amend: Option<Amend>,
+    amending: Amending,
+    /// Rows and amendments take turns.
+    rows_went_last: bool,
     pace: Pace,
     /// Of reads, and of what carries a batch: an answered read says nothing about the batch.
     backoffs: [Backoff; 2],
@@ -174,6 +182,8 @@ enum Asked {
     BoundCheck,
     /// The void of that batch.
     BoundVoid,
+    /// About the amendment at hand.
+    Amend(Ask),
 }
 
 /// The attempts of the open batch in this process.
@@ -240,6 +250,9 @@ impl Courier {
             known: Known::default(),
             tab_ids: BTreeMap::new(),
             gathered: None,
+            amend: None,
+            amending: Amending::default(),
+            rows_went_last: false,
             backoffs: [Backoff::default(); 2],
             not_before: Duration::ZERO,
             prune_after: Duration::ZERO,
@@ -306,9 +319,11 @@ impl Courier {
 
     /// What to do at `now` (time since boot, never going back).
     pub fn next(&mut self, now: Duration) -> Step {
-        if let Doing::Sending(Asked::Batch, _) = self.doing {
+        match self.doing {
             // The edge lost track of an attempt: it may be alive.
-            self.trail.doubt = true;
+            Doing::Sending(Asked::Batch, _) => self.trail.doubt = true,
+            Doing::Sending(Asked::Amend(ask), _) => self.amend_lost(ask, String::from("no answer"), now, 0),
+            _ => {}
         }
         if let Doing::Committing(change) = &self.doing {
             return Step::Commit(change.clone());
@@ -320,6 +335,11 @@ impl Courier {
                 Step::Commit(change)
             }
             Next::Ask(asked) => {
+                if let Asked::Amend(_) = asked {
+                    // The next batch before the next step, if there are rows.
+                    self.rows_went_last = false;
+                    self.gathered = None;
+                }
                 let call = self.call(&asked);
                 if call.writes && !self.is_paid(&asked) {
                     self.pace.take(now);
@@ -349,6 +369,9 @@ impl Courier {
     pub fn stale(&mut self) {
         self.doing = Doing::Nothing;
         self.gathered = None;
+        if self.amend.as_ref().is_some_and(|amend| amend.anchor.is_none()) {
+            self.amendment(None);
+        }
     }
 
     fn decide(&mut self, now: Duration) -> Next {
@@ -412,6 +435,12 @@ impl Courier {
     }
 
     fn without_batch(&mut self, now: Duration) -> Next {
+        let Some(rows) = &self.gathered else { return Next::Gather };
+        if (rows.is_empty() || self.rows_went_last)
+            && let Some(next) = self.amends(now)
+        {
+            return next;
+        }
         let Some(rows) = &self.gathered else { return Next::Gather };
         if rows.is_empty() {
             self.gathered = None;

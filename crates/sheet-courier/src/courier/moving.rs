@@ -206,7 +206,11 @@ impl Courier {
 
     /// Nothing to do, unless rows are bound to a spreadsheet that does not answer.
     pub(super) fn idle(&self) -> Next {
-        if self.state.bound.is_empty() { Next::Idle } else { Next::Wait(self.bound.not_before) }
+        let bound = (!self.state.bound.is_empty()).then_some(self.bound.not_before);
+        match bound.into_iter().chain(self.amend_due_at()).min() {
+            None => Next::Idle,
+            Some(at) => Next::Wait(at),
+        }
     }
 
     /// Looks after the first batch that is bound to an earlier spreadsheet: hourly while that is closed.

@@ -9,8 +9,8 @@ use super::moving::Register;
 use super::{Asked, Courier, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle};
 use crate::D;
 use crate::answer::{self, Outcome, Reading};
-use crate::durable::{Cause, Closed, Hold, Phase, SheetRef, Transition, Verdict, Wish};
-use crate::freeze::MAX_BODY_BYTES;
+use crate::durable::{Cause, Closed, Hold, Marker, Phase, SheetRef, Transition, Verdict, Wish};
+use crate::freeze::{CLOSED, MAX_BODY_BYTES, OPEN};
 use crate::ids::{Fate, MarkerId};
 use crate::layout::{self, Layout, Tab};
 use crate::mutation::Mutation;
@@ -117,6 +117,7 @@ impl Courier {
                 None => return false,
             },
             Asked::Adopt(_) | Asked::Register | Asked::Claim => return self.moved_on(asked, body),
+            Asked::Amend(ask) => return self.amend_answered(*ask, body, date, now),
             Asked::BoundCheck | Asked::BoundVoid => return self.bound_answered(asked, body, date, now),
             Asked::Prune(ids) => match wire::parse_batch_reply(body) {
                 Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => {
@@ -246,6 +247,7 @@ impl Courier {
             Asked::Claim if self.left_out(Mutation::OwnSuccessor) => self.register = Register::NotToBeHad,
             Asked::Claim => self.register = Register::refused(now),
             Asked::BoundVoid => self.bound.look_again(now),
+            Asked::Amend(ask) => self.amend_refused(*ask, message, now, random),
             Asked::Create => self.due = Some(Transition::Held(Hold::CannotCreate { message })),
             Asked::Prune(ids) => match ids.as_slice() {
                 // Whether a delete without a match is refused is not known (docs/google.md): look.
@@ -292,6 +294,9 @@ impl Courier {
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
             (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound.wait(now + PROBE_EVERY),
+            (Asked::Amend(ask), _) if self.amend_closed_to_us(*ask, &message, why == Closed::NotFound, now, random) => {
+                return;
+            }
             (Asked::Create | Asked::Adopt(_), _) if self.refuses_wish(asked, &message, now) => return,
             _ => {}
         }
@@ -320,6 +325,9 @@ impl Courier {
                 self.due = Some(change);
             }
         }
+        if let Asked::Amend(ask) = asked {
+            return self.amend_lost(*ask, why, now, random);
+        }
         self.later(asked, why, now, random);
     }
 
@@ -330,6 +338,10 @@ impl Courier {
             // Tidying up never delays rows.
             Asked::Prune(_) | Asked::Pruned(_) => self.prune_after = now + wait,
             Asked::BoundCheck | Asked::BoundVoid => self.bound.wait(now + wait),
+            Asked::Amend(_) => {
+                self.trouble = Some(why);
+                self.wait_to_amend(now, random);
+            }
             _ => {
                 self.trouble = Some(why);
                 self.not_before = now + wait;
@@ -410,8 +422,14 @@ impl Courier {
                 Sight::Strange(shown)
             };
         }
+        let is_anchor = found.metadata_value == OPEN || found.metadata_value == CLOSED;
         let known = self.state.markers.iter().chain(&self.forgotten);
-        if known.into_iter().any(|marker| marker.id == id && marker.value == found.metadata_value) {
+        // A read may show an anchor from before it was closed.
+        let is_it = |marker: &Marker| marker.value == found.metadata_value || (is_anchor && marker.value == CLOSED);
+        if known.into_iter().any(|marker| marker.id == id && is_it(marker)) {
+            return Sight::Known;
+        }
+        if is_anchor && self.state.anchors.contains(&id) {
             return Sight::Known;
         }
         let device = &self.state.device;

@@ -1,0 +1,252 @@
+//! People: in the sheet, at the device, and strangers whose tools use the same spreadsheet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use google_emulator::CellValue;
+use rowkeeper::outbox::{Amended, Filter, Outbox, RowState, Value, Which};
+use serde_json::json;
+use sheet_courier::{Wish, sheet_id_of_table};
+
+use super::world::{Deleted, LIMIT, OLD_BACKUP, Said, World};
+
+impl World {
+    /// A stranger's tool happens to use the same id as a batch in flight, or one whose marker was just pruned. It cannot
+    /// know; the world can.
+    pub(super) fn squat(&mut self, at: usize) {
+        let durable = self.devices[at].outbox.durable("", Duration::ZERO).unwrap();
+        let Some(sheet) = durable.sheet.map(|sheet| sheet.id) else { return };
+        let pruned = durable.markers.first().map(|marker| marker.id);
+        let Some(id) = durable.batch.map(|batch| batch.id).filter(|_| self.chance.is(0.5)).or(pruned) else { return };
+        let (now, id) = (self.clock.world(), id.as_u32());
+        let metadata = json!({"metadataId": id, "metadataKey": "other", "metadataValue": "tool",
+                              "location": {"spreadsheet": true}, "visibility": "DOCUMENT"});
+        let create = json!([{"createDeveloperMetadata": {"developerMetadata": metadata}}]);
+        if self.net.by_stranger(&sheet, create, now) == 200 {
+            let leaves = now + Duration::from_secs(1 + self.chance.below(700));
+            self.squatting.push((leaves, sheet, id));
+            self.tell(&format!("a stranger takes {id}"));
+        }
+    }
+
+    pub(super) fn strangers_leave(&mut self, now: Duration) -> Result<(), String> {
+        let (leaving, staying) = std::mem::take(&mut self.squatting).into_iter().partition(|(at, ..)| *at <= now);
+        self.squatting = staying;
+        let leaving: Vec<(Duration, String, u32)> = leaving;
+        for (_, spreadsheet, id) in leaving {
+            let lookup = json!({"metadataId": id, "metadataKey": "other"});
+            let delete = json!([{"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}}]);
+            let status = self.net.by_stranger(&spreadsheet, delete, now);
+            if status == 400 {
+                return Err(self.wrong(&format!("somebody deleted the stranger's {id}")));
+            }
+            if status != 200 {
+                // The minute's writes are used up.
+                self.squatting.push((now + Duration::from_secs(20), spreadsheet, id));
+            }
+            self.tell(&format!("the stranger lets go of {id}"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn fills_or_empties(&mut self) {
+        let sheets = self.net.google.spreadsheet_ids();
+        let Some(sheet) = sheets.get(self.chance.below(sheets.len() as u64) as usize).cloned() else { return };
+        if self.net.full.remove(&sheet) {
+            self.tell(&format!("somebody makes room in {sheet}"));
+        } else if self.net.full.len() < 3 {
+            self.tell(&format!("{sheet} is full"));
+            self.net.full.insert(sheet);
+        }
+    }
+
+    /// The spreadsheet goes into the bin or is not shared any more; it comes back, or the device is told where to go.
+    pub(super) fn closes_or_helps(&mut self, at: usize) {
+        let Some(sheet) = self.devices[at].outbox.sheet().unwrap().map(|sheet| sheet.id) else { return };
+        if self.net.closed.insert(sheet.clone()) {
+            self.tell(&format!("{sheet} is closed"));
+            return;
+        }
+        let sheets = self.net.google.spreadsheet_ids();
+        let other = sheets[self.chance.below(sheets.len() as u64) as usize].clone();
+        let wish = match self.chance.below(4) {
+            0 => {
+                self.net.closed.remove(&sheet);
+                return self.tell(&format!("{sheet} is open again"));
+            }
+            1 => Wish::Adopt(other),
+            _ => Wish::New,
+        };
+        let device = &mut self.devices[at];
+        device.outbox.set_wish(&wish).unwrap();
+        device.awake_at = self.clock.world();
+        device.rests = false;
+        self.tell(&format!("device {at} is to go to {wish:?}"));
+    }
+
+    /// A person drops a row, or sends one again that was set aside.
+    pub(super) fn has_a_word(&mut self, at: usize) -> Result<(), String> {
+        let outbox = self.devices[at].outbox.clone();
+        let rows = outbox.list(&Filter::default()).unwrap();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let row = &rows[self.chance.below(rows.len() as u64) as usize];
+        let ids = [row.id.clone()];
+        let known = self.acknowledged.get_mut(&row.id).unwrap();
+        if row.bound {
+            // Nobody knows whether it is there.
+            if self.chance.is(0.5) {
+                known.may_double = true;
+                assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
+            } else {
+                known.dropped = Some(Said::InFlight);
+                assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
+            }
+            self.devices[at].rests = false;
+            self.tell(&format!("somebody decides about {}", row.id));
+            return Ok(());
+        }
+        if row.state == RowState::Aside && self.chance.is(0.7) {
+            assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
+            self.devices[at].rests = false;
+            self.tell(&format!("somebody sends {} again", row.id));
+            return Ok(());
+        }
+        let dropped = outbox.drop_rows(Which::Ids(&ids)).unwrap();
+        let said = match (dropped.dropped, dropped.in_flight) {
+            // It was bound once, and may have landed then.
+            (1, 0) if self.acknowledged[&row.id].may_double => Said::InFlight,
+            (1, 0) => Said::Gone,
+            (0, 1) => Said::InFlight,
+            other => return Err(self.wrong(&format!("dropping {} did {other:?}", row.id))),
+        };
+        self.acknowledged.get_mut(&row.id).unwrap().dropped = Some(said);
+        self.tell(&format!("somebody drops {}", row.id));
+        Ok(())
+    }
+
+    /// Nothing here moves a column while a row lands: that repair is not built yet.
+    pub(super) fn people_touch_the_sheet(&mut self) {
+        let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
+        let tabs = self.net.google.tabs(&sheet);
+        let tab = tabs[self.chance.below(tabs.len() as u64) as usize].clone();
+        let _ = match self.chance.below(4) {
+            2 => return self.sort(&sheet, &tab),
+            3 => return self.delete_a_row(&sheet, &tab),
+            0 => self.net.google.rename_tab(&sheet, &tab, &format!("it's {}", self.chance.below(9))),
+            _ => self.net.google.type_in(&sheet, &tab, 0, 2, "device"),
+        };
+    }
+
+    pub(super) fn sort(&mut self, sheet: &str, tab: &str) {
+        let Some(sheet_id) = self.sheet_id(sheet, tab) else { return };
+        let column = self.chance.below(3);
+        let range = json!({"sheetId": sheet_id, "startRowIndex": 1});
+        let by = json!([{"dimensionIndex": column, "sortOrder": "DESCENDING"}]);
+        let sort = json!([{"sortRange": {"range": range, "sortSpecs": by}}]);
+        let status = self.net.by_stranger(sheet, sort, self.clock.world());
+        self.tell(&format!("somebody sorts {tab} by column {column}: {status}"));
+    }
+
+    pub(super) fn delete_a_row(&mut self, sheet: &str, tab: &str) {
+        let rows = self.net.google.rows(sheet, tab).unwrap_or_default();
+        let Some(sheet_id) = self.sheet_id(sheet, tab).filter(|_| rows.len() > 3) else { return };
+        let at = 1 + self.chance.below(rows.len() as u64 - 1) as usize;
+        let Some(CellValue::Text(id)) = rows[at].first().cloned() else { return };
+        let range = json!({"sheetId": sheet_id, "dimension": "ROWS", "startIndex": at, "endIndex": at + 1});
+        let status = self.net.by_stranger(sheet, json!([{"deleteDimension": {"range": range}}]), self.clock.world());
+        let pending =
+            self.devices.iter().any(|device| device.outbox.amends().unwrap().iter().any(|amend| amend.id == id));
+        if let (200, Some(row)) = (status, self.acknowledged.get_mut(&id)) {
+            row.was_deleted = true;
+            row.deleted = if pending { Deleted::Perhaps } else { Deleted::Yes };
+            self.tell(&format!("somebody deletes {id}"));
+        }
+    }
+
+    /// Of one of ours, whatever it is called now.
+    pub(super) fn sheet_id(&self, sheet: &str, tab: &str) -> Option<i32> {
+        let at = self.net.google.tabs(sheet).iter().position(|title| title == tab)?;
+        ["readings", "doors"].get(at).map(|table| sheet_id_of_table(table))
+    }
+
+    /// First a backup is made, much later it is put in place.
+    pub(super) fn backs_up_or_restores(&mut self, at: usize) {
+        let Some(dir) = self.scratch.as_ref().map(|dir| dir.path().to_owned()) else { return };
+        // A copy from before the spreadsheet was created makes another one: that cannot be noticed from there.
+        if self.restored || at != 0 || self.devices[at].outbox.sheet().unwrap().is_none() {
+            return;
+        }
+        let now = self.clock.world();
+        match self.backup.take() {
+            // The interesting moment: with rows that are then delivered by the newer state.
+            None if self.devices[at].outbox.counts().unwrap().waiting == 0 => {}
+            Some((made, from)) if now < made + OLD_BACKUP => self.backup = Some((made, from)),
+            None => {
+                let to = dir.join("backup.sqlite");
+                self.devices[at].outbox.copy_to(&to).unwrap();
+                self.backup = Some((now, to));
+                self.tell("somebody makes a backup of device 0");
+            }
+            Some((_, from)) => {
+                let kept: Vec<String> = {
+                    let old = Outbox::open(&from, LIMIT).unwrap();
+                    old.list(&Filter::default()).unwrap().into_iter().map(|row| row.id).collect()
+                };
+                let now_queued = self.devices[at].outbox.list(&Filter::default()).unwrap();
+                for row in now_queued.into_iter().filter(|row| !kept.contains(&row.id)) {
+                    if let Some(row) = self.acknowledged.get_mut(&row.id) {
+                        row.may_be_lost = true;
+                    }
+                }
+                self.dies(at);
+                self.devices[at].outbox = Arc::new(Outbox::open(&from, LIMIT).unwrap());
+                self.restored = true;
+                self.tell("and puts it in place");
+            }
+        }
+    }
+
+    /// Somebody says something else about a row that was recorded: on the device that recorded it or on another.
+    pub(super) fn amend(&mut self, at: usize) -> Result<(), String> {
+        if self.acknowledged.is_empty() {
+            return Ok(());
+        }
+        let which = self.chance.below(self.acknowledged.len() as u64) as usize;
+        let (id, row) = self.acknowledged.iter().nth(which).unwrap();
+        let (id, owner) = (id.clone(), row.device);
+        // Two devices never say something about the same cell: whose word was the last nobody could tell.
+        let column = if at == owner { "note" } else { "remark" };
+        self.said += 1;
+        let said = self.said;
+        let mut fields = vec![(column.to_owned(), Value::Number(said as f64))];
+        if self.chance.is(self.plan.new_columns) {
+            let column = format!("key {}", self.chance.below(6));
+            fields.push((column.clone(), Value::Text(format!("={column}"))));
+        }
+        let fixes = at == owner && row.is_poison && self.chance.is(0.5);
+        if fixes {
+            fields.push(("poison".into(), Value::Text("=poison".into())));
+        }
+        let amended = self.devices[at].outbox.amend(&id, &fields).unwrap();
+        let gone = row.dropped.is_some() || row.may_be_lost || at != owner;
+        match amended {
+            Amended::Unknown if gone => return Ok(()),
+            Amended::Unknown => return Err(self.wrong(&format!("device {at} does not know its own row {id}"))),
+            Amended::Merged | Amended::Kept => {}
+        }
+        let row = self.acknowledged.get_mut(&id).unwrap();
+        row.said.insert(column, said);
+        row.is_poison &= !fixes;
+        if row.deleted != Deleted::No {
+            // It comes back, if the device that recorded it is the one that was told; a sibling does not remember it.
+            let is_sure = row.deleted == Deleted::Yes && at == owner;
+            row.deleted = if is_sure { Deleted::No } else { Deleted::Perhaps };
+        }
+        self.devices[at].rests = false;
+        self.devices[at].awake_at = self.devices[at].awake_at.min(self.clock.world());
+        self.tell(&format!("device {at} amends {id}: {column} is {said}, {amended:?}"));
+        Ok(())
+    }
+}

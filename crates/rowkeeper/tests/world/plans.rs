@@ -1,0 +1,139 @@
+//! What happens in a world: by a seed, and for what is to be shown.
+
+use sheet_courier::Mutation;
+
+use super::chance::Chance;
+use super::net::Weather;
+
+/// What happens in a world.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) weather: Weather,
+    pub(crate) devices: usize,
+    pub(crate) rows: u64,
+    /// Rows that come at once, at most.
+    pub(crate) burst: u64,
+    /// Seconds between rows, at most.
+    pub(crate) pause: u64,
+    /// So many rows have a new column.
+    pub(crate) new_columns: f64,
+    /// So many rows are such that Google refuses them.
+    pub(crate) poison: f64,
+    /// So often between two steps a process dies, and so often its board reboots too.
+    pub(crate) death: f64,
+    /// So often a stranger takes the id of a batch that is in flight, and lets go of it later.
+    pub(crate) squatters: f64,
+    /// So often a person sorts, inserts or renames.
+    pub(crate) people: f64,
+    /// So often somebody amends a row.
+    pub(crate) amends: f64,
+    /// So often a person drops a row, or sends one again that was set aside.
+    pub(crate) words: f64,
+    /// So often a grant ends until a person signs in again, or a provider has no token to give for a while.
+    pub(crate) revoked: f64,
+    /// So often siblings use up the quota for some minutes.
+    pub(crate) storms: f64,
+    /// So often a wall clock steps, or is not to be believed.
+    pub(crate) clocks: f64,
+    /// So often a spreadsheet becomes full, or has room again.
+    pub(crate) full: f64,
+    /// So often a spreadsheet is closed to us, and so often a person does something about it.
+    pub(crate) closed: f64,
+    /// So often an old copy of the state directory is put in place of the newer one, once.
+    pub(crate) restore: f64,
+    pub(crate) mutation: Option<Mutation>,
+    /// Rows are acknowledged a little before they are committed.
+    pub(crate) acknowledge_early: bool,
+}
+
+/// A plan for each seed: from fair weather to a bad week.
+pub(crate) fn plan(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(!seed);
+    Plan {
+        weather: Weather {
+            trouble: chance.pick(&[0.0, 0.1, 0.3, 0.6]),
+            late: chance.pick(&[0.1, 0.5]),
+            stale: chance.pick(&[0.0, 0.0, 0.3]),
+            crash: chance.pick(&[0.0, 0.02, 0.1]),
+        },
+        devices: chance.pick(&[1, 1, 2, 3]),
+        rows: 5 + chance.below(20),
+        burst: chance.pick(&[1, 1, 8]),
+        pause: chance.pick(&[0, 5, 60, 900]),
+        new_columns: chance.pick(&[0.0, 0.0, 0.2]),
+        poison: chance.pick(&[0.0, 0.0, 0.0, 0.1]),
+        death: chance.pick(&[0.0, 0.01, 0.05]),
+        squatters: chance.pick(&[0.0, 0.0, 0.02]),
+        people: chance.pick(&[0.0, 0.0, 0.02]),
+        amends: chance.pick(&[0.0, 0.0, 0.02, 0.1]),
+        words: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
+        revoked: chance.pick(&[0.0, 0.0, 0.01]),
+        storms: chance.pick(&[0.0, 0.0, 0.01]),
+        clocks: chance.pick(&[0.0, 0.0, 0.05]),
+        full: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
+        closed: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
+        ..Plan::default()
+    }
+}
+
+/// A bad week without anything that could be a reason to stop.
+pub(crate) fn stormy(seed: u64) -> Plan {
+    Plan {
+        weather: Weather { trouble: 0.4, late: 0.5, stale: 0.3, crash: 0.05 },
+        death: 0.05,
+        rows: 60,
+        burst: 1,
+        pause: 60,
+        poison: 0.0,
+        squatters: 0.0,
+        people: 0.0,
+        amends: 0.0,
+        words: 0.0,
+        revoked: 0.0,
+        storms: 0.0,
+        clocks: 0.0,
+        full: 0.0,
+        closed: 0.0,
+        ..plan(seed)
+    }
+}
+
+/// Strangers take our ids and let go of them while attempts are on their way.
+pub(crate) fn squatted(seed: u64) -> Plan {
+    Plan { squatters: 0.03, ..stormy(seed) }
+}
+
+/// Spreadsheets become full, and are emptied again, while siblings deliver.
+pub(crate) fn rolling(seed: u64) -> Plan {
+    Plan { devices: 3, full: 0.03, ..stormy(seed) }
+}
+
+/// Spreadsheets are closed while batches are on their way, and people send the device elsewhere.
+pub(crate) fn closing(seed: u64) -> Plan {
+    Plan { closed: 0.03, ..stormy(seed) }
+}
+
+/// Several devices add columns at once.
+pub(crate) fn shared(seed: u64) -> Plan {
+    Plan { devices: 3, new_columns: 0.3, ..stormy(seed) }
+}
+
+/// Somebody puts an old copy of the state directory in place of the newer one.
+pub(crate) fn restored(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(seed);
+    Plan {
+        restore: 0.1,
+        devices: 1,
+        rows: 60,
+        burst: 1,
+        pause: chance.pick(&[60, 120, 300]),
+        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0 },
+        death: 0.0,
+        ..stormy(seed)
+    }
+}
+
+/// People sort, delete and amend rows all the time.
+pub(crate) fn amending(seed: u64) -> Plan {
+    Plan { devices: 2, amends: 0.1, people: 0.05, rows: 30, ..stormy(seed) }
+}

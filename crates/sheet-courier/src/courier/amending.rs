@@ -1,0 +1,708 @@
+//! Amending rows that are in the sheet (protocol section 9): find the row by its id, put an anchor on it, see that the
+//! anchor stands on that row, write through the anchor, see what is there, close the anchor.
+//!
+//! Never by index alone: a person may sort between any two steps. A step that comes late finds the anchor closed.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde_json::Value;
+
+use super::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER, PROBE_EVERY};
+use crate::cell::Cell;
+use crate::durable::{Amend, Anchor, Hold, Marker, Transition};
+use crate::freeze::{self, CLOSED, OPEN, Spot};
+use crate::ids::MarkerId;
+use crate::layout::{self, ID_COLUMN, Register, Tab, Versions};
+use crate::mutation::Mutation;
+use crate::pace::Backoff;
+use crate::wire::{self, Call, Matching, SheetProperties};
+
+/// An anchor or a write was refused so often: a person has to look.
+const REFUSALS_TO_STOP: u32 = 3;
+/// What was written and is not seen yet is looked for again so soon.
+const SEE_AGAIN: Duration = Duration::from_secs(5);
+
+/// How far the amendment at hand is. All of it may be lost: an anchor that is found is closed, and all begins again.
+#[derive(Debug, Default)]
+pub(super) struct Amending {
+    stage: Stage,
+    /// Spreadsheets in which the row was looked for in vain.
+    searched: Vec<String>,
+    /// Of these it is certain that the row was not there.
+    certain: BTreeSet<String>,
+    /// Google's no to the last steps, and how many there were in a row.
+    refusals: u32,
+    reason: String,
+    /// Whether an attempt that mentions the anchor may be alive.
+    doubt: bool,
+    /// Since when something is not seen that should be there.
+    unseen_since: Option<Duration>,
+    not_before: Duration,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Stage {
+    /// Which spreadsheet next?
+    #[default]
+    Search,
+    /// Its tabs are to be read.
+    Tabs(String),
+    Headers(String, Vec<SheetProperties>, Versions),
+    Ids(String, Vec<SeenTab>),
+    /// Not found by reading: the answer to a write shows what is there. The anchor is the write's.
+    Show(String, Vec<SeenTab>),
+    /// Found: the anchor is to be put there. False until it is on disk.
+    Create(String, Spot, bool),
+    /// Does it stand on the right row? The number is the tab's.
+    Check(i32),
+    Write(i32, Before),
+    /// Is it there, and where it should be?
+    Verify(i32, Before),
+    Close(Closing, bool),
+}
+
+/// A tab with a column of row ids.
+#[derive(Clone, Debug)]
+pub(super) struct SeenTab {
+    title: String,
+    tab: Tab,
+    register: Register,
+    column: u32,
+}
+
+/// A row under its header, in one look, and what was written on the strength of it.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    header: Vec<String>,
+    row: Vec<Value>,
+    written: Vec<Value>,
+}
+
+/// How an anchor is closed: if it is there it is changed; if not it is created where it does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    Change,
+    Create,
+    Look,
+}
+
+/// The questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    Tabs,
+    Headers,
+    Ids,
+    Show,
+    Create,
+    Check,
+    Write,
+    Verify,
+    Close(Closing),
+}
+
+impl Courier {
+    /// The oldest amendment that is due, or none. Goes with [`Courier::gathered`].
+    pub fn amendment(&mut self, due: Option<Amend>) {
+        if self.amend.as_ref().map(|amend| amend.handle) == due.as_ref().map(|amend| amend.handle) {
+            return;
+        }
+        let found = due.as_ref().is_some_and(|amend| amend.anchor.is_some());
+        // Somebody may have sent anything under an anchor that is found.
+        let stage = if found { Stage::Close(Closing::Change, false) } else { Stage::Search };
+        self.amending = Amending { stage, doubt: found, ..Amending::default() };
+        self.amend = due;
+    }
+
+    /// An amendment that could not go on meanwhile.
+    pub(super) fn amend_due_at(&self) -> Option<Duration> {
+        self.amend.as_ref().map(|_| self.amending.not_before)
+    }
+
+    /// The next step of the amendment at hand; none if there is nothing to do for it now.
+    pub(super) fn amends(&mut self, now: Duration) -> Option<Next> {
+        let amend = self.amend.as_ref()?;
+        if now < self.amending.not_before {
+            return None;
+        }
+        if self.check_needed(Duration::ZERO, now) {
+            return Some(Next::Ask(Asked::Check));
+        }
+        let anchor = amend.anchor.clone();
+        let ask = match &self.amending.stage {
+            Stage::Search => return Some(self.search()),
+            Stage::Tabs(_) => Ask::Tabs,
+            Stage::Headers(..) => Ask::Headers,
+            Stage::Ids(..) => Ask::Ids,
+            Stage::Show(spreadsheet, _) if anchor.is_none() => return Some(self.new_anchor(spreadsheet.clone())),
+            Stage::Create(spreadsheet, _, false) => return Some(self.new_anchor(spreadsheet.clone())),
+            Stage::Show(..) => Ask::Show,
+            Stage::Create(..) => Ask::Create,
+            Stage::Check(_) => Ask::Check,
+            Stage::Write(..) => Ask::Write,
+            Stage::Verify(..) => Ask::Verify,
+            #[cfg(feature = "mutations")]
+            Stage::Close(_, true) if self.left_out(Mutation::AnchorLeftOpen) => {
+                self.anchor_is_closed(true, None);
+                return self.due.take().map(Next::Commit);
+            }
+            Stage::Close(how, _) => Ask::Close(*how),
+        };
+        if anchor.is_none() && matches!(ask, Ask::Check | Ask::Write | Ask::Verify | Ask::Close(_)) {
+            // It was closed in vain: begin again.
+            self.amending.stage = Stage::Search;
+            return Some(self.search());
+        }
+        let is_write =
+            matches!(ask, Ask::Show | Ask::Create | Ask::Write | Ask::Close(Closing::Change | Closing::Create));
+        let ready = self.pace.ready_at(now);
+        if is_write && now < ready {
+            return Some(Next::Wait(ready));
+        }
+        Some(Next::Ask(Asked::Amend(ask)))
+    }
+
+    /// In the spreadsheet that it was delivered to, then in the current one, then in those before.
+    fn search(&mut self) -> Next {
+        let Some(amend) = &self.amend else { return Next::Gather };
+        if self.amending.refusals >= REFUSALS_TO_STOP {
+            return Next::Commit(Transition::Stuck { amend: amend.handle, reason: self.amending.reason.clone() });
+        }
+        let current = self.state.sheet.as_ref().map(|sheet| &sheet.id);
+        let places: Vec<&String> = amend.remembered.iter().chain(current).chain(&self.state.earlier).collect();
+        if let Some(next) = places.into_iter().find(|place| !self.amending.searched.contains(place)) {
+            self.amending.stage = Stage::Tabs(next.clone());
+            return Next::Ask(Asked::Amend(Ask::Tabs));
+        }
+        let amend_handle = amend.handle;
+        Next::Commit(match &amend.remembered {
+            Some(home) if self.amending.certain.contains(home) => Transition::Returns { amend: amend_handle },
+            Some(_) => Transition::Stuck { amend: amend_handle, reason: self.amending.reason.clone() },
+            None => {
+                let reason = "no row with this id is in the sheet, and this device does not remember it".to_owned();
+                Transition::Stuck { amend: amend_handle, reason }
+            }
+        })
+    }
+
+    fn new_anchor(&self, spreadsheet: String) -> Next {
+        let Some(amend) = &self.amend else { return Next::Gather };
+        let device = &self.state.device;
+        let (seq, id) = (device.next_seq, MarkerId::of(device.base, device.next_seq));
+        Next::Commit(Transition::Anchored { amend: amend.handle, anchor: Anchor { id, seq, spreadsheet } })
+    }
+
+    /// The anchor is on disk.
+    pub(super) fn is_anchored(&mut self, anchor: Anchor) {
+        self.state.device.next_seq = anchor.seq + 1;
+        self.state.anchors.push(anchor.id);
+        if let Some(amend) = &mut self.amend {
+            amend.anchor = Some(anchor);
+        }
+        self.amending.doubt = false;
+        if let Stage::Create(_, _, is_stored) = &mut self.amending.stage {
+            *is_stored = true;
+        }
+    }
+
+    /// The anchor is a marker like others now.
+    pub(super) fn anchor_closed(&mut self, marker: Marker, is_written: bool, now: Duration) {
+        self.state.anchors.retain(|id| *id != marker.id);
+        let target = self.amend.as_mut().and_then(|amend| amend.anchor.take());
+        let current = self.state.sheet.as_ref().map(|sheet| &sheet.id);
+        if target.as_ref().map(|anchor| &anchor.spreadsheet) == current {
+            self.settled_at.push((marker.id, now));
+            self.state.markers.push(marker);
+        }
+        if is_written {
+            self.amend_ends();
+        } else {
+            self.amending.stage = Stage::Search;
+            self.amending.unseen_since = None;
+        }
+    }
+
+    /// It is in the sheet, in the queue, or waits for a person.
+    pub(super) fn amend_ends(&mut self) {
+        self.amend = None;
+        self.amending = Amending::default();
+        self.gathered = None;
+    }
+
+    pub(super) fn amend_call(&self, ask: Ask) -> Option<Call> {
+        let amend = self.amend.as_ref()?;
+        let key = self.key();
+        let target = amend.anchor.as_ref().map(|anchor| anchor.spreadsheet.as_str());
+        let id = || amend.anchor.as_ref().map(|anchor| anchor.id);
+        let update = |spreadsheet: &str, body| Call::write(wire::path(spreadsheet, ":batchUpdate"), body);
+        Some(match (ask, &self.amending.stage) {
+            (Ask::Tabs, Stage::Tabs(spreadsheet)) => wire::get_places(spreadsheet),
+            (Ask::Headers, Stage::Headers(spreadsheet, tabs, _)) => {
+                let rows: Vec<Value> = tabs.iter().map(|tab| wire::first_row(tab.sheet_id)).collect();
+                wire::get_matching(spreadsheet, &rows, "ROWS")
+            }
+            (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => {
+                let columns: Vec<Value> =
+                    tabs.iter().map(|seen| wire::one_column(seen.tab.sheet_id, seen.column)).collect();
+                wire::get_matching(spreadsheet, &columns, "COLUMNS")
+            }
+            (Ask::Show, Stage::Show(spreadsheet, tabs)) => {
+                let ranges: Vec<String> = tabs.iter().map(|seen| wire::a1_column(&seen.title, seen.column)).collect();
+                let body = freeze::show_body(id()?, &key, &ranges);
+                Call::write(wire::path(spreadsheet, wire::SHOWING_COLUMNS), body)
+            }
+            (Ask::Create, Stage::Create(spreadsheet, spot, _)) => {
+                update(spreadsheet, freeze::anchor_body(spreadsheet, id()?, &key, spot, &amend.cells))
+            }
+            (Ask::Check, Stage::Check(tab)) | (Ask::Verify, Stage::Verify(tab, _)) => {
+                let filters = [wire::first_row(*tab), wire::anchored(id()?, &key, OPEN)];
+                wire::get_matching(target?, &filters, "ROWS")
+            }
+            (Ask::Write, Stage::Write(_, before)) => {
+                wire::write_matching(target?, &wire::anchored(id()?, &key, OPEN), &before.written)
+            }
+            (Ask::Close(Closing::Change), _) => update(target?, freeze::update_anchor_body(id()?, &key)),
+            (Ask::Close(Closing::Create), _) => update(target?, freeze::close_anchor_body(id()?, &key)),
+            (Ask::Close(Closing::Look), _) => wire::get_marker(target?, id()?),
+            _ => return None,
+        })
+    }
+}
+
+/// What answers change.
+impl Courier {
+    /// A 200. False if its body is not what it should be.
+    pub(super) fn amend_answered(&mut self, ask: Ask, body: &[u8], date: Option<i64>, now: Duration) -> bool {
+        let Some(amend) = self.amend.clone() else { return true };
+        let target = amend.anchor.as_ref().map(|anchor| anchor.spreadsheet.clone());
+        let next = match (ask, self.amending.stage.clone()) {
+            (Ask::Tabs, Stage::Tabs(spreadsheet)) => {
+                wire::parse_places(body).filter(|found| found.spreadsheet_id == spreadsheet).map(|found| {
+                    let versions = layout::versions(&found.developer_metadata);
+                    let tabs = found.sheets.into_iter().map(|sheet| sheet.properties);
+                    // A tab that is one large chart has no cells.
+                    let tabs = tabs.filter(|tab| tab.grid_properties.column_count > 0).collect();
+                    Stage::Headers(spreadsheet, tabs, versions)
+                })
+            }
+            (Ask::Headers, Stage::Headers(spreadsheet, tabs, versions)) => wire::parse_matching(body)
+                .filter(|(id, _)| *id == spreadsheet)
+                .map(|(_, found)| self.headers_seen(spreadsheet, tabs, &versions, found, now)),
+            (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => wire::parse_matching(body)
+                .filter(|(id, _)| *id == spreadsheet)
+                .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found)),
+            (Ask::Show, Stage::Show(spreadsheet, tabs)) => {
+                let is_ours = self.is_anchor_reply(body);
+                wire::parse_shown_columns(body).filter(|_| is_ours).map(|columns| {
+                    self.columns_shown(&amend, spreadsheet, &tabs, &columns);
+                    Stage::Close(Closing::Look, false)
+                })
+            }
+            (Ask::Create, Stage::Create(_, spot, _)) => {
+                let tab = spot.tab.sheet_id;
+                self.is_anchor_reply(body).then_some(Stage::Check(tab))
+            }
+            (Ask::Check, Stage::Check(tab)) => {
+                self.row_under_header(target.as_deref(), tab, body).map(|seen| match seen {
+                    Some((header, row)) => self.checked_row(&amend, tab, header, row),
+                    // A read from before the anchor; or the row was deleted with it.
+                    None => self.not_seen(Stage::Check(tab), now),
+                })
+            }
+            (Ask::Write, Stage::Write(tab, before)) => wire::parse_written(body)
+                .filter(|(id, _)| Some(id) == target.as_ref())
+                .map(|(_, ranges)| match ranges {
+                    // The row is gone, and the anchor with it.
+                    0 => Stage::Close(Closing::Change, false),
+                    _ => {
+                        self.amending.refusals = 0;
+                        Stage::Verify(tab, before)
+                    }
+                }),
+            (Ask::Verify, Stage::Verify(tab, before)) => {
+                self.row_under_header(target.as_deref(), tab, body).map(|seen| match seen {
+                    Some((header, row)) => self.verified(&amend, tab, before, header, row, now),
+                    None => self.not_seen(Stage::Verify(tab, before), now),
+                })
+            }
+            (Ask::Close(how), Stage::Close(_, is_written)) => {
+                self.closed_answer(how, is_written, target.as_deref(), body, date)
+            }
+            (_, stage) => Some(stage),
+        };
+        let is_understood = next.is_some();
+        if let Some(stage) = next {
+            self.amending.stage = stage;
+            self.amending.backoff.reset();
+        }
+        is_understood
+    }
+
+    fn is_anchor_reply(&self, body: &[u8]) -> bool {
+        let Some(anchor) = self.amend.as_ref().and_then(|amend| amend.anchor.as_ref()) else { return false };
+        wire::parse_batch_reply(body).is_some_and(|reply| {
+            reply.first_id == i64::from(anchor.id.as_u32()) && reply.spreadsheet_id == anchor.spreadsheet
+        })
+    }
+
+    /// Tabs with a column of row ids are ours. One that was set up by us and has none cannot be searched.
+    fn headers_seen(
+        &mut self,
+        spreadsheet: String,
+        tabs: Vec<SheetProperties>,
+        versions: &Versions,
+        found: Vec<Matching>,
+        now: Duration,
+    ) -> Stage {
+        let mut seen = Vec::new();
+        for properties in tabs {
+            let register = versions.get(&properties.sheet_id).copied().unwrap_or_default();
+            let line = found.iter().find(|range| range.tab == Some(properties.sheet_id));
+            let mut header: Vec<String> =
+                line.map(|range| range.line.iter().cloned().map(wire::text).collect()).unwrap_or_default();
+            while header.last().is_some_and(String::is_empty) {
+                header.pop();
+            }
+            if header.len() < register.columns as usize
+                && now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < OLD_HEADER
+            {
+                // Older than its register, or a person deleted columns: see whether it stays like that.
+                self.amending.not_before = now + OLD_HEADER / 6;
+                return Stage::Tabs(spreadsheet);
+            }
+            let Some(column) = header.iter().position(|name| name == ID_COLUMN) else {
+                if register.version > 0 {
+                    self.amending.reason =
+                        format!("tab \"{}\" has no column {ID_COLUMN} any more", wire::printable(&properties.title));
+                    self.amending.searched.push(spreadsheet);
+                    return Stage::Search;
+                }
+                continue;
+            };
+            let tab =
+                Tab { sheet_id: properties.sheet_id, grid_columns: properties.grid_properties.column_count, header };
+            seen.push(SeenTab { title: properties.title, tab, register, column: column as u32 });
+        }
+        self.amending.unseen_since = None;
+        if seen.is_empty() {
+            self.amending.reason = "no tab has a column of row ids any more".to_owned();
+            self.amending.searched.push(spreadsheet);
+            return Stage::Search;
+        }
+        Stage::Ids(spreadsheet, seen)
+    }
+
+    fn ids_seen(&mut self, amend: &Amend, spreadsheet: String, tabs: Vec<SeenTab>, found: Vec<Matching>) -> Stage {
+        for seen in &tabs {
+            let column = found.iter().find(|range| range.tab == Some(seen.tab.sheet_id));
+            let row = column.and_then(|range| range.line.iter().skip(1).position(|id| id.as_str() == Some(&amend.row)));
+            if let Some(row) = row {
+                let spot = Spot { tab: seen.tab.clone(), register: seen.register, row: row as u32 + 1 };
+                return Stage::Create(spreadsheet, spot, false);
+            }
+        }
+        let is_certain = self.amending.certain.contains(&spreadsheet);
+        // A read may be older than the row; the answer to a write is not.
+        if amend.remembered.as_ref() == Some(&spreadsheet)
+            && !is_certain
+            && !self.left_out(Mutation::AbsentMeansDeleted)
+        {
+            return Stage::Show(spreadsheet, tabs);
+        }
+        self.amending.certain.insert(spreadsheet.clone());
+        self.amending.searched.push(spreadsheet);
+        Stage::Search
+    }
+
+    /// These are the columns as they were right after our own write.
+    fn columns_shown(&mut self, amend: &Amend, spreadsheet: String, tabs: &[SeenTab], columns: &[(i32, Vec<String>)]) {
+        let is_whole = tabs.iter().all(|seen| {
+            columns
+                .iter()
+                .any(|(tab, column)| *tab == seen.tab.sheet_id && column.first().is_some_and(|name| name == ID_COLUMN))
+        });
+        let is_there = columns.iter().any(|(_, column)| column.contains(&amend.row));
+        if is_whole && !is_there {
+            self.amending.certain.insert(spreadsheet.clone());
+            self.amending.searched.push(spreadsheet);
+        }
+        // Else a person was at it, or the read was old: look again.
+    }
+
+    /// One look at the header of a tab and at the row that the anchor stands on; inner none if it is not seen.
+    #[expect(clippy::type_complexity, reason = "a header and a row")]
+    fn row_under_header(
+        &self,
+        target: Option<&str>,
+        tab: i32,
+        body: &[u8],
+    ) -> Option<Option<(Vec<String>, Vec<Value>)>> {
+        let (id, found) = wire::parse_matching(body)?;
+        if Some(id.as_str()) != target {
+            return None;
+        }
+        let header = found.iter().find(|range| range.tab == Some(tab))?;
+        let row = found.iter().find(|range| range.tab.is_none());
+        let header: Vec<String> = header.line.iter().cloned().map(wire::text).collect();
+        Some(row.map(|row| (header, row.line.clone())))
+    }
+
+    /// Not there: for a while that may be an old read, then it is not.
+    fn not_seen(&mut self, again: Stage, now: Duration) -> Stage {
+        if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
+            self.amending.not_before = now + SEE_AGAIN;
+            return again;
+        }
+        self.amending.unseen_since = None;
+        Stage::Close(Closing::Change, false)
+    }
+
+    fn checked_row(&mut self, amend: &Amend, tab: i32, header: Vec<String>, row: Vec<Value>) -> Stage {
+        self.amending.unseen_since = None;
+        let is_it = is_row(amend, &header, &row) || self.left_out(Mutation::AmendByIndex);
+        let Some(written) = row_to_write(amend, &header, &[]).filter(|_| is_it) else {
+            // A person sorted, or took the column away.
+            return Stage::Close(Closing::Change, false);
+        };
+        Stage::Write(tab, Before { header, row, written })
+    }
+
+    fn verified(
+        &mut self,
+        amend: &Amend,
+        tab: i32,
+        before: Before,
+        header: Vec<String>,
+        row: Vec<Value>,
+        now: Duration,
+    ) -> Stage {
+        let shows = |name: &str, cell: &Cell| {
+            let at = header.iter().position(|known| known == name);
+            at.is_some_and(|at| is_same(row.get(at), &raw(cell)))
+        };
+        if amend.cells.iter().all(|(name, cell)| shows(name, cell)) && header == before.header {
+            return Stage::Close(Closing::Change, true);
+        }
+        if header != before.header {
+            // A person moved columns between our look and our write: put back what we wrote over, and write again.
+            let mut repair = Vec::new();
+            for (at, value) in before.written.iter().enumerate().filter(|(_, value)| !value.is_null()) {
+                let Some(name) = header.get(at) else { continue };
+                let was = before.header.iter().position(|known| known == name);
+                let old = was.and_then(|was| before.row.get(was)).cloned().unwrap_or_else(|| Value::from(""));
+                let hit = is_same(row.get(at), value) && !is_same(Some(&old), value);
+                if hit && !amend.cells.iter().any(|(known, _)| known == name) {
+                    repair.push((at, old));
+                }
+            }
+            return match row_to_write(amend, &header, &repair) {
+                Some(written) => Stage::Write(tab, Before { header, row, written }),
+                None => Stage::Close(Closing::Change, false),
+            };
+        }
+        if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
+            // A read from before the write.
+            self.amending.not_before = now + SEE_AGAIN;
+            return Stage::Verify(tab, before);
+        }
+        // It was written, and a person wrote over it: that is theirs.
+        Stage::Close(Closing::Change, true)
+    }
+
+    fn closed_answer(
+        &mut self,
+        how: Closing,
+        is_written: bool,
+        target: Option<&str>,
+        body: &[u8],
+        date: Option<i64>,
+    ) -> Option<Stage> {
+        let again = |how| Some(Stage::Close(how, is_written));
+        match how {
+            Closing::Change => {
+                let (id, updated) = wire::parse_updated(body)?;
+                if Some(id.as_str()) != target {
+                    return None;
+                }
+                if updated == 0 {
+                    return again(Closing::Create);
+                }
+                self.anchor_is_closed(is_written, date);
+                again(how)
+            }
+            Closing::Create => {
+                if !self.is_anchor_reply(body) {
+                    return None;
+                }
+                self.anchor_is_closed(is_written, date);
+                again(how)
+            }
+            Closing::Look => {
+                let found = wire::parse_metadata(body)?;
+                let is_ours = found.metadata_key == self.key();
+                if is_ours && found.metadata_value == OPEN {
+                    return again(Closing::Change);
+                }
+                if is_ours && found.metadata_value != CLOSED {
+                    // Our id, and a batch: one of us two is a copy.
+                    let marker = u32::try_from(found.metadata_id).unwrap_or(0);
+                    self.due = Some(Transition::Held(Hold::Copy { marker }));
+                    return again(Closing::Look);
+                }
+                self.anchor_is_closed(is_written, date);
+                again(how)
+            }
+        }
+    }
+
+    fn anchor_is_closed(&mut self, is_written: bool, date: Option<i64>) {
+        let Some(amend) = &self.amend else { return };
+        let Some(anchor) = &amend.anchor else { return };
+        let marker = Marker {
+            id: anchor.id,
+            seq: anchor.seq,
+            key: self.key(),
+            value: CLOSED.to_owned(),
+            applied: false,
+            doubt: self.amending.doubt,
+            ended_at: date,
+        };
+        self.due = Some(Transition::AnchorClosed { amend: amend.handle, marker, is_written });
+    }
+
+    /// Google's no.
+    pub(super) fn amend_refused(&mut self, ask: Ask, message: String, now: Duration, random: u32) {
+        match (ask, self.amending.stage.clone()) {
+            // It is there; or it is not, and was to be changed.
+            (Ask::Close(Closing::Change), Stage::Close(_, is_written)) => {
+                self.amending.stage = Stage::Close(Closing::Create, is_written);
+            }
+            (Ask::Close(Closing::Create), Stage::Close(_, is_written)) => {
+                self.amending.stage = Stage::Close(Closing::Look, is_written);
+            }
+            (Ask::Show | Ask::Create | Ask::Check | Ask::Write | Ask::Verify, _) => {
+                self.amending.stage = Stage::Close(Closing::Change, false);
+                self.amending.refusals += 1;
+                self.amending.reason = message;
+                self.wait_to_amend(now, random);
+            }
+            (Ask::Close(_), _) => self.wait_to_amend(now, random),
+            // A tab was deleted meanwhile: look at the tabs again.
+            _ => {
+                self.amending.stage = Stage::Search;
+                self.amending.reason = message;
+                self.wait_to_amend(now, random);
+            }
+        }
+    }
+
+    /// 403 and 404. True if it was about something else than the spreadsheet that rows go to.
+    pub(super) fn amend_closed_to_us(
+        &mut self,
+        ask: Ask,
+        message: &str,
+        is_absent: bool,
+        now: Duration,
+        random: u32,
+    ) -> bool {
+        if ask == Ask::Close(Closing::Look) && is_absent {
+            // Nothing there that could be changed: take its place.
+            if let Stage::Close(how, _) = &mut self.amending.stage {
+                *how = Closing::Create;
+            }
+            self.wait_to_amend(now, random);
+            return true;
+        }
+        let current = self.state.sheet.as_ref().map(|sheet| sheet.id.as_str());
+        let place = match &self.amending.stage {
+            Stage::Tabs(place) | Stage::Headers(place, ..) | Stage::Ids(place, _) => Some(place.clone()),
+            _ => None,
+        };
+        let target =
+            self.amend.as_ref().and_then(|amend| amend.anchor.as_ref()).map(|anchor| anchor.spreadsheet.clone());
+        if place.as_deref().or(target.as_deref()) == current {
+            return false;
+        }
+        match place {
+            Some(place) => {
+                self.amending.reason = format!("an earlier spreadsheet cannot be read: {message}");
+                self.amending.searched.push(place);
+                self.amending.stage = Stage::Search;
+            }
+            None => self.amending.not_before = now + PROBE_EVERY,
+        }
+        true
+    }
+
+    /// Anything may have happened.
+    pub(super) fn amend_lost(&mut self, ask: Ask, why: String, now: Duration, random: u32) {
+        if matches!(ask, Ask::Show | Ask::Create | Ask::Write | Ask::Close(_)) {
+            self.amending.doubt = true;
+        }
+        if matches!(ask, Ask::Show | Ask::Create) {
+            // Only an anchor whose first attempt was answered is known to be where it was put.
+            self.amending.stage = Stage::Close(Closing::Change, false);
+            if self.left_out(Mutation::AnchorAbandoned) {
+                self.anchor_is_closed(false, None);
+            }
+        }
+        self.trouble = Some(why);
+        self.wait_to_amend(now, random);
+    }
+
+    /// Amending never delays rows.
+    pub(super) fn wait_to_amend(&mut self, now: Duration, random: u32) {
+        self.amending.not_before = now + self.amending.backoff.next(random);
+    }
+}
+
+fn is_row(amend: &Amend, header: &[String], row: &[Value]) -> bool {
+    let at = header.iter().position(|name| name == ID_COLUMN);
+    at.and_then(|at| row.get(at)).and_then(Value::as_str) == Some(&amend.row)
+}
+
+/// The row's values under this header; null leaves a cell as it is. None if a column is missing.
+fn row_to_write(amend: &Amend, header: &[String], repair: &[(usize, Value)]) -> Option<Vec<Value>> {
+    let mut row = Vec::new();
+    let mut put = |at: usize, value: Value| {
+        if row.len() <= at {
+            row.resize(at + 1, Value::Null);
+        }
+        row[at] = value;
+    };
+    for (at, value) in repair {
+        put(*at, value.clone());
+    }
+    for (name, cell) in &amend.cells {
+        put(header.iter().position(|known| known == name)?, raw(cell));
+    }
+    Some(row)
+}
+
+/// As `RAW` stores it: text stays text whatever it begins with, and an empty text is an empty cell.
+fn raw(cell: &Cell) -> Value {
+    match cell {
+        Cell::Text(text) => Value::from(text.as_str()),
+        Cell::Number(number) | Cell::Serial(number, _) | Cell::Bare(number, _) if number.is_finite() => {
+            Value::from(*number)
+        }
+        Cell::Number(number) | Cell::Serial(number, _) | Cell::Bare(number, _) => Value::from(format!("{number}")),
+        Cell::Bool(bool) => Value::from(*bool),
+        Cell::Blank | Cell::Empty(_) => Value::from(""),
+    }
+}
+
+/// 1 and 1.0 are one number; an empty cell at the end of a row is not sent at all.
+fn is_same(found: Option<&Value>, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (None | Some(Value::Null), Value::String(text)) => text.is_empty(),
+        (Some(Value::Number(found)), Value::Number(wanted)) => found.as_f64() == wanted.as_f64(),
+        (Some(found), wanted) => found == wanted,
+        _ => false,
+    }
+}
