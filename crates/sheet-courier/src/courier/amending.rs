@@ -435,7 +435,6 @@ impl Courier {
     }
 
     /// One look at the header of a tab and at the row that the anchor stands on; inner none if it is not seen.
-    #[expect(clippy::type_complexity, reason = "a header and a row")]
     fn row_under_header(
         &self,
         target: Option<&str>,
