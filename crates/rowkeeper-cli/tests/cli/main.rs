@@ -11,6 +11,7 @@ mod device;
 mod doctor;
 mod examples;
 mod first_light;
+mod glass;
 mod google;
 mod help;
 mod large;
