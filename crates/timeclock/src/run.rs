@@ -308,6 +308,8 @@ fn deliver(device: &Device, to: &Sender<Told>, stop: &Stop) {
 
 /// How long a read may take.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
+/// How soon a read that failed is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(15);
 /// How soon a sign-in, a spreadsheet or a network is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -337,7 +339,7 @@ fn keep_looking(device: &Device, lookups: &Lookups, refresh: Duration, to: &Send
             Some(Err(error)) => {
                 // What was read last still holds.
                 _ = to.send(Told::Standing(Some(format!("projects and people were not read: {error}"))));
-                refresh.min(READ_PATIENCE)
+                refresh.min(TRY_AGAIN)
             }
         };
         clock.wait(clock.mono() + wait, stop);

@@ -16,7 +16,7 @@ use rowkeeper::clock::{Clock, SystemClock};
 use timeclock::twin::Said;
 
 /// Far more than anything here takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 struct Gadget {
     process: Child,
