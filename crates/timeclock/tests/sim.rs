@@ -227,6 +227,30 @@ g Google off/on   p pull the plug   s sort the sheet   q quit
     sim.quits();
 }
 
+/// The row that was opened is closed where it stands, although it was delivered long ago and its place has changed.
+#[test]
+fn closing_edits_the_row_it_opened_even_after_a_sort() {
+    let mut sim = Sim::signed_in();
+    for project in ["Website", "Workshop"] {
+        // The first click lists what there is, or the knob does.
+        sim.types(if project == "Website" { ENTER } else { RIGHT });
+        sim.sees(project);
+        sim.types(ENTER);
+        sim.waits_for(|screen| screen.contains(project) && screen.contains("since"), project);
+        sim.sheet_becomes(|rows| rows.iter().any(|row| row.0 == project));
+    }
+    sim.types("s");
+    sim.sees("the owner sorted the sheet by project");
+    sim.types(ENTER);
+    sim.sees("stopped after 0:00");
+    sim.sheet_becomes(|rows| {
+        let rows: Vec<_> =
+            rows.iter().map(|(project, ended, minutes)| (&**project, *ended, minutes.is_some())).collect();
+        rows == [("Workshop", true, true), ("Website", true, true)]
+    });
+    sim.quits();
+}
+
 #[test]
 fn a_badge_is_named_by_the_owner_and_then_known() {
     let mut sim = Sim::signed_in();
