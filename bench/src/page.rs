@@ -1,7 +1,7 @@
 //! The page: its head, and the sections that were run.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -52,6 +52,13 @@ fn head(tools: &Tools) -> String {
     )
 }
 
+/// When the program was built: what is measured may be older than the tree.
+fn built(program: &Path) -> String {
+    let time = fs::metadata(program).and_then(|file| file.modified()).ok();
+    let time = time.and_then(|time| jiff::Timestamp::try_from(time).ok());
+    time.map_or("not built".into(), |time| time.strftime("built %Y-%m-%d %H:%M UTC").to_string())
+}
+
 fn machine(tools: &Tools) -> String {
     let first = |program: &str, words: &[&str]| {
         let output = Command::new(program).args(words).output().ok()?;
@@ -84,7 +91,7 @@ fn machine(tools: &Tools) -> String {
         or(disk),
         kernel.trim(),
         or(first(&tools.rowkeeper.to_string_lossy(), &["--version"])),
-        or(first("git", &["describe", "--always", "--dirty"])),
+        built(&tools.rowkeeper),
         or(first("rustc", &["--version"])),
         or(python),
         or(first("node", &["--version"])),

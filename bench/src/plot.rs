@@ -96,7 +96,7 @@ impl Plot {
             .y_label_area_size(70)
             .build_cartesian_2d(
                 (least_x..most(|point| point.0) * 1.02).log_scale(),
-                0.0..most(|point| point.1) * 1.15,
+                0.0..most(|point| point.1) * 1.45,
             )?;
         chart
             .configure_mesh()

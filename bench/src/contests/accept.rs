@@ -43,7 +43,7 @@ const WAYS: [Way; 6] = [
 
 pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let mut section = Section::new("Accept", HOW);
-    let (turns, records) = form.pick((2, 500), (7, 2_000));
+    let (turns, records) = form.pick((2, 500), (5, 1_000));
     let mut samples: Vec<Sample> = WAYS.iter().map(|_| Sample::default()).collect();
     for turn in 0..=turns {
         for (way, sample) in WAYS.iter().zip(&mut samples) {

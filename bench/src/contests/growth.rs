@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::Form;
@@ -17,9 +17,9 @@ use crate::plot::{Kind, Plot};
 use crate::report::{Section, Table};
 use crate::stats::{Sample, mib, number};
 
-const HOW: &str = "The outbox is filled by one `rowkeeper record --stdin` while Google answers 503 to everything. With so many \
+const HOW: &str = "The outbox is filled by one `rowkeeper record --stdin`. With so many \
 rows waiting: what the next `rowkeeper record` and a `rowkeeper status` take (processes, processor time), and how large \
-`rowkeeper run` is that tries to send them. Then Google comes back, `rowkeeper deliver` empties the queue at its own pace \
+`rowkeeper run` is that tries to send them while Google answers 503 to everything. Then Google comes back, `rowkeeper deliver` empties the queue at its own pace \
 (it allows itself 50 writes a minute), and with so many rows in the sheet one more row is recorded and delivered. Google's \
 quota, no delay. The peers hold what waits in memory, or nowhere: there is nothing to measure beside this.";
 
@@ -127,7 +127,7 @@ fn grow(tools: &Tools, rows: u64) -> Result<Point> {
     let mut record = record.stdin(File::open(input.with_extension("ours"))?).stdout(Stdio::null()).spawn()?;
     let watch = Watch::over(&[record.id()]);
     let recorded = record.wait()?;
-    anyhow::ensure!(recorded.success(), "record ended with {recorded}");
+    ensure!(recorded.success(), "record ended with {recorded}");
     point.recorded_per_second = rows as f64 / started.elapsed().as_secs_f64();
     point.recorder_peak = watch.end().peak_bytes;
     let disk = fs::read_dir(stage.folder.join("state"))?.flatten();

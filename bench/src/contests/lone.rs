@@ -37,7 +37,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
                     scope.spawn(move || {
                         // Not all in the same moment.
                         thread::sleep(Duration::from_millis(310 * at as u64));
-                        rows(tools, *contestant, Duration::from_millis(*round_trip), form.pick(3, 9))
+                        rows(tools, *contestant, Duration::from_millis(*round_trip), form.pick(3, 7))
                     })
                 })
                 .collect();

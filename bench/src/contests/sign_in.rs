@@ -36,7 +36,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
         let columns = ["", "behind approval, s", "in intervals", "polls", "told to slow down"];
         let mut table = Table::new(format!("interval {interval} s"), &columns);
         let results: Vec<Result<Vec<SignIn>>> = thread::scope(|scope| {
-            let moments = &APPROVED_AFTER[..form.pick(2, 5)];
+            let moments = &APPROVED_AFTER[..form.pick(2, 3)];
             let running: Vec<_> = able
                 .iter()
                 .map(|contestant| scope.spawn(move || turns(tools, *contestant, *interval, moments)))

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "the vocabulary of tests panics as they do")]
 
 mod amend;
+mod budget;
 mod daemons;
 mod device;
 mod doctor;

@@ -17,7 +17,7 @@ use crate::url::{is_loopback, origin};
 const BODY_LIMIT: u64 = 64 << 20;
 
 /// Google hangs up on idle connections somewhere between 60 and 300 s (docs/google.md, idle connections); we hang up first.
-const IDLE_LIMIT: Duration = Duration::from_secs(25);
+pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(25);
 
 /// Google may take 180 s for a write before it says a word (docs/google.md, S13). Who is silent for longer is gone.
 const SILENCE: Duration = Duration::from_secs(190);
@@ -105,7 +105,9 @@ impl Client {
             .user_agent(concat!("rowkeeper/", env!("CARGO_PKG_VERSION")))
             .allow_non_standard_methods(true)
             .build();
-        Ok(self.agent.get_or_init(|| Agent::with_parts(config, connector(self.silence), Names::default())))
+        let names = Names::default();
+        let connector = connector(self.silence, names.known());
+        Ok(self.agent.get_or_init(|| Agent::with_parts(config, connector, names)))
     }
 }
 

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -25,26 +26,61 @@ use ureq::unversioned::transport::{
 };
 
 use super::NotSent;
+use crate::clock::{Clock, Mono, SystemClock};
 use crate::status::When;
 
 /// Data that the peer did not acknowledge for this long is given up by the kernel. Longer than Google's 180 s bound on
 /// processing, which is about answers, not acknowledgements.
 const USER_TIMEOUT: Duration = Duration::from_secs(200);
 
+/// An answer of the resolver is good for as long as connections are kept: ureq asks it before every request, also before
+/// one that goes out on a kept connection, and a device's resolver is a round trip away.
+const NAME_LIMIT: Duration = super::client::IDLE_LIMIT;
+
 /// Resolves names; a failure is marked as not sent.
 #[derive(Debug, Default)]
-pub(super) struct Names(DefaultResolver);
+pub(super) struct Names {
+    resolver: DefaultResolver,
+    /// The host and port that was asked for last.
+    known: Known,
+}
+
+/// Shared with the connector, which knows when an address is no good.
+pub(super) type Known = Arc<Mutex<Option<(String, ResolvedSocketAddrs, Mono)>>>;
+
+impl Names {
+    pub(super) fn known(&self) -> Known {
+        Arc::clone(&self.known)
+    }
+}
 
 impl Resolver for Names {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        self.0.resolve(uri, config, timeout).map_err(|error| not_sent(NotSent::Dns(error.to_string())))
+        let asked =
+            format!("{}://{}", uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |a| a.as_str()));
+        let now = SystemClock.mono();
+        let known = locked(&self.known).clone();
+        if let Some((host, addresses, at)) = known
+            && host == asked
+            && now.since(at) < NAME_LIMIT
+        {
+            return Ok(addresses);
+        }
+        let found = self.resolver.resolve(uri, config, timeout);
+        let found = found.map_err(|error| not_sent(NotSent::Dns(error.to_string())))?;
+        *locked(&self.known) = Some((asked, found.clone(), now));
+        Ok(found)
     }
+}
+
+fn locked(known: &Known) -> MutexGuard<'_, Option<(String, ResolvedSocketAddrs, Mono)>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// TCP, a proxy's `CONNECT` where one is set, and TLS; a failure of any is marked as not sent. No connection is waited on
 /// longer than `silence` for the next byte.
-pub(super) fn connector(silence: Duration) -> impl Connector {
-    let tcp = Tcp { silence };
+pub(super) fn connector(silence: Duration, names: Known) -> impl Connector {
+    let tcp = Tcp { silence, names };
     BeforeSending(().chain(ConnectProxyConnector::default()).chain(tcp).chain(RustlsConnector::default()))
 }
 
@@ -113,6 +149,7 @@ fn certificate(cause: &CertificateError) -> NotSent {
 #[derive(Debug)]
 struct Tcp {
     silence: Duration,
+    names: Known,
 }
 
 impl<In: Transport> Connector<In> for Tcp {
@@ -123,7 +160,10 @@ impl<In: Transport> Connector<In> for Tcp {
         if let Some(tunnel) = chained {
             return Ok(Some(Either::A(tunnel)));
         }
-        let stream = dial(&details.addrs, limit(&details.timeout))?;
+        let stream = dial(&details.addrs, limit(&details.timeout)).inspect_err(|_| {
+            // The host may have moved.
+            *locked(&self.names) = None;
+        })?;
         stream.set_nodelay(true)?;
         sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).map_err(io::Error::from)?;
         #[cfg(target_os = "linux")]
@@ -218,5 +258,46 @@ fn limit(timeout: &NextTimeout) -> Option<Duration> {
     match timeout.after {
         Wait::Exact(left) => Some(left.max(Duration::from_millis(1))),
         Wait::NotHappening => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ureq::Agent;
+    use ureq::unversioned::resolver::ArrayVec;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_asked_for_once_while_connections_are_kept() {
+        let names = Names::default();
+        let agent = Agent::new_with_defaults();
+        let timeout = || NextTimeout { after: Wait::from_secs(5), ..NextTimeout::default() };
+        let ask = |uri: &str| names.resolve(&uri.parse().unwrap(), agent.config(), timeout());
+        let first = ask("http://127.0.0.1:7/a").unwrap();
+        assert_eq!(first[0].to_string(), "127.0.0.1:7");
+
+        // From here on, another address tells a remembered answer from a new one.
+        let remember = |at| {
+            let mut addresses = ArrayVec::from_fn(|_| "127.0.0.9:9".parse().unwrap());
+            addresses.push("127.0.0.9:9".parse().unwrap());
+            *locked(&names.known()) = Some(("http://127.0.0.1:7".into(), addresses, at));
+        };
+        remember(SystemClock.mono());
+        assert_eq!(ask("http://127.0.0.1:7/b").unwrap()[0].to_string(), "127.0.0.9:9");
+        assert_eq!(ask("http://127.0.0.1:8/b").unwrap()[0].to_string(), "127.0.0.1:8", "another port is another host");
+        remember(Mono::new(SystemClock.mono().since_boot().saturating_sub(NAME_LIMIT)));
+        assert_eq!(ask("http://127.0.0.1:7/b").unwrap()[0].to_string(), "127.0.0.1:7", "too old");
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_is_asked_for_again() {
+        let names = Names::default();
+        let known = names.known();
+        let agent = Agent::with_parts(Agent::config_builder().build(), connector(USER_TIMEOUT, names.known()), names);
+        // A port that nobody listens on: taken, and let go.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        agent.get(format!("http://{port}/")).call().unwrap_err();
+        assert!(locked(&known).is_none());
     }
 }

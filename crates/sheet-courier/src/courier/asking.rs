@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::{Asked, Courier, Next};
 use crate::C;
 use crate::freeze;
-use crate::ids::MarkerId;
+use crate::ids::{MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, tab_of};
 use crate::mutation::Mutation;
 use crate::wire::{self, Call, SheetProperties};
@@ -38,8 +38,12 @@ impl Courier {
             return Some(Next::Ask(Asked::Check));
         }
         let Some(tabs) = &self.known.tabs else {
-            let seen: Vec<(String, i32)> =
-                tables.iter().filter_map(|table| Some((table.clone(), *self.tab_ids.get(table)?))).collect();
+            // A tab that was not seen yet has most likely the id that we give it.
+            let id = |table: &String| {
+                let guess = (!self.guess_refused).then(|| sheet_id_of_table(table));
+                Some((table.clone(), self.tab_ids.get(table).copied().or(guess)?))
+            };
+            let seen: Vec<(String, i32)> = tables.iter().filter_map(id).collect();
             // One round trip instead of two, whatever a person called the tabs meanwhile.
             let all_seen = seen.len() == tables.len() && !tables.is_empty();
             return Some(Next::Ask(if all_seen { Asked::Glance(seen) } else { Asked::Tabs }));

@@ -119,6 +119,8 @@ pub struct Courier {
     known: Known,
     /// The tabs of tables, as last seen. They may be gone; then Google refuses to show them.
     tab_ids: BTreeMap<String, i32>,
+    /// A look at tabs by their ids failed: one is gone, or has another id, as in a spreadsheet that was adopted.
+    guess_refused: bool,
     gathered: Option<Vec<Row>>,
     /// The amendment whose turn it is.
     amend: Option<Amend>,
@@ -249,6 +251,7 @@ impl Courier {
             settled_at: Vec::new(),
             known: Known::default(),
             tab_ids: BTreeMap::new(),
+            guess_refused: false,
             gathered: None,
             amend: None,
             amending: Amending::default(),

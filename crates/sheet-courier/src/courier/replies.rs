@@ -139,13 +139,19 @@ impl Courier {
         for (table, sheet_id) in asked {
             let Some(tab) = found.iter().find(|tab| tab.sheet_id == *sheet_id) else {
                 // It is gone, or the answer is not what it should be: look at all tabs.
-                self.tab_ids.clear();
+                self.tab_ids_failed();
                 return;
             };
             let tab = Tab { sheet_id: *sheet_id, grid_columns: tab.grid_columns, header: tab.header.clone() };
             layout.tabs.insert(table.clone(), Some(tab));
         }
         self.layout_read(layout, began, now);
+    }
+
+    /// What is known of the tabs' ids is not so: look at all tabs.
+    fn tab_ids_failed(&mut self) {
+        self.tab_ids.clear();
+        self.guess_refused = true;
     }
 
     fn layout_read(&mut self, layout: Layout, began: Duration, now: Duration) {
@@ -255,7 +261,7 @@ impl Courier {
                 _ => self.prune_singly = true,
             },
             // A tab was deleted.
-            Asked::Glance(_) => self.tab_ids.clear(),
+            Asked::Glance(_) => self.tab_ids_failed(),
             Asked::Headers(_) => {
                 // A tab was renamed since its name was read.
                 self.known.tabs = None;
