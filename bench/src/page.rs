@@ -36,7 +36,9 @@ pub fn write(tools: &Tools, form: Form) -> Result<()> {
     if !missing.is_empty() {
         head += &format!("Not run yet: {}.\n\n", missing.join(", "));
     }
-    report::write(&head, &sections, &PathBuf::from("docs"))
+    // Written by a person who looked at the figures; the rest is made.
+    head += &fs::read_to_string("bench/reading.md")?;
+    report::write(&(head.trim_end().to_owned() + "\n\n"), &sections, &PathBuf::from("docs"))
 }
 
 fn head(tools: &Tools) -> String {

@@ -132,7 +132,8 @@ fn test() -> Step {
 }
 
 fn fmt() -> Step {
-    cargo(&["fmt", "--all", "--check"], &[])
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["fmt", "--all", "--check", "--manifest-path", "bench/Cargo.toml"], &[])
 }
 
 fn clippy() -> Step {
