@@ -318,9 +318,10 @@ fn pages_warn_when_other_machines_can_reach_them() {
     assert_eq!(page("0.0.0.0:0"), (true, true, false));
 }
 
-/// Written by the first version: everything that came later has a default.
+/// Written by an earlier build in format 1, before clients had test users, blocked domains and an organisation: everything
+/// that came later has a default.
 #[test]
-fn a_data_file_of_the_first_version_is_read() {
+fn a_data_file_of_an_earlier_build_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data");
     std::fs::write(&path, include_str!("fixtures/data-1.jsonl")).expect("written");

@@ -169,6 +169,8 @@ pub enum DecideError {
     Expired,
     /// Too many wrong codes in the last minute (AS-05).
     TooManyTries,
+    /// The app is *Testing*, and this account is not on its list.
+    NotATestUser,
 }
 
 impl std::fmt::Display for DecideError {
@@ -177,6 +179,7 @@ impl std::fmt::Display for DecideError {
             Self::UnknownCode => "no code like this is waiting; look at the device again",
             Self::Expired => "this code has expired; the device can show a new one",
             Self::TooManyTries => "too many wrong codes; wait a minute",
+            Self::NotATestUser => "the app is being tested, and this account is not among its test users",
         })
     }
 }
@@ -260,6 +263,10 @@ impl SignIn {
         account: &str,
         scopes: Option<Vec<String>>,
     ) -> Result<(), DecideError> {
+        let client_id = self.look_up(now, user_code)?.client_id;
+        if self.client_of(&client_id).is_some_and(|client| !client.admits(account)) {
+            return Err(DecideError::NotATestUser);
+        }
         let code = self.waiting(now, user_code)?;
         let scopes = match scopes {
             Some(ticked) => code.scopes.iter().filter(|scope| ticked.contains(scope)).cloned().collect(),

@@ -158,7 +158,9 @@ impl Code {
         match (&self.state, approve_as) {
             (CodeState::Approved { account, scopes }, _) => Ok((account.clone(), scopes.clone())),
             (CodeState::Denied, _) => Err(Poll::Denied),
-            (_, Some(account)) if self.pending > 0 => Ok((account.to_owned(), self.scopes.clone())),
+            (_, Some(account)) if self.pending > 0 && client.admits(account) => {
+                Ok((account.to_owned(), self.scopes.clone()))
+            }
             _ => {
                 self.pending += 1;
                 Err(Poll::Pending)
