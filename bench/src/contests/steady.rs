@@ -25,7 +25,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let mut section = Section::new("Steady", HOW);
     let (contestants, notes) = contestant::present(tools, &contestant::ALL);
     section.notes = notes;
-    let seconds = form.pick(15, 300);
+    let seconds = form.pick(15, 600);
     let results: Vec<Result<Steady>> = thread::scope(|scope| {
         let running: Vec<_> =
             contestants.iter().map(|contestant| scope.spawn(move || steady(tools, *contestant, seconds))).collect();
