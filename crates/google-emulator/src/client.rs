@@ -21,9 +21,10 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{Client, Faults, Rule};
+use crate::{Client, Faults, Rule, Switches};
 
 /// The control calls of one emulator. Each is one connection.
 #[derive(Clone, Debug)]
@@ -132,6 +133,21 @@ impl Control {
         self.post("/clients", &json!(client))
     }
 
+    /// The clients, each as a [`Client`] with `***` for its secret.
+    pub fn clients(&self) -> Outcome<Vec<Client>> {
+        understood(self.get("/clients")?["clients"].take())
+    }
+
+    /// The owner moves a spreadsheet to the bin, or back. Refused if there is none.
+    pub fn set_trashed(&self, spreadsheet: &str, trashed: bool) -> Outcome<()> {
+        self.post("/spreadsheet", &json!({ "spreadsheet_id": spreadsheet, "trashed": trashed }))
+    }
+
+    /// The owner takes writing away from the app, or gives it back. Refused if there is no such spreadsheet.
+    pub fn set_read_only(&self, spreadsheet: &str, read_only: bool) -> Outcome<()> {
+        self.post("/spreadsheet", &json!({ "spreadsheet_id": spreadsheet, "read_only": read_only }))
+    }
+
     /// Deletes a spreadsheet for ever. Refused if there is none.
     pub fn delete_spreadsheet(&self, spreadsheet: &str) -> Outcome<()> {
         self.post("/delete_spreadsheet", &json!({ "spreadsheet_id": spreadsheet }))
@@ -139,8 +155,7 @@ impl Control {
 
     /// The rules that are set, and how often each struck.
     pub fn faults(&self) -> Outcome<Faults> {
-        let value = self.get("/faults")?;
-        serde_json::from_value(value).map_err(|error| ControlError::Unreachable(io::Error::other(error)))
+        understood(self.get("/faults")?)
     }
 
     /// One rule more.
@@ -186,9 +201,39 @@ impl Control {
         self.post("/snapshots", &json!({ "name": name }))
     }
 
+    /// Names of the snapshots that are kept.
+    pub fn snapshots(&self) -> Outcome<Vec<String>> {
+        understood(self.get("/snapshots")?["snapshots"].take())
+    }
+
     /// The whole world becomes again what it was, its time too. Refused if there is no such snapshot.
     pub fn restore_snapshot(&self, name: &str) -> Outcome<()> {
         self.post("/restore", &json!({ "name": name }))
+    }
+
+    /// The whole world as a document, tokens included.
+    pub fn snapshot(&self) -> Outcome<Value> {
+        self.get("/snapshot")
+    }
+
+    /// The whole world from such a document. Refused if it is none.
+    pub fn load_snapshot(&self, document: &Value) -> Outcome<()> {
+        self.send("PUT", "/snapshot", document).map(drop)
+    }
+
+    /// Quotas, and each behaviour of Google's that nobody knows.
+    pub fn options(&self) -> Outcome<Switches> {
+        understood(self.get("/options")?)
+    }
+
+    /// The same; what is None stays as it is.
+    pub fn set_options(&self, switches: &Switches) -> Outcome<()> {
+        self.post("/options", &json!(switches))
+    }
+
+    /// All calls as OpenAPI 3.1.
+    pub fn description(&self) -> Outcome<Value> {
+        self.get("/openapi.json")
     }
 
     /// An empty world.
@@ -232,6 +277,11 @@ fn parts(reply: &[u8]) -> Option<(u16, &[u8])> {
     let end = reply.windows(4).position(|window| window == b"\r\n\r\n")?;
     let status = std::str::from_utf8(reply.get(9..12)?).ok()?.parse().ok()?;
     Some((status, &reply[end + 4..]))
+}
+
+/// An answer in another shape is from an emulator of another version.
+fn understood<T: DeserializeOwned>(value: Value) -> Outcome<T> {
+    serde_json::from_value(value).map_err(|error| ControlError::Unreachable(io::Error::other(error)))
 }
 
 fn list(mut value: Value, name: &str) -> Vec<Value> {

@@ -2,8 +2,17 @@
 
 mod common;
 
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+};
+
 use common::{OWNER, World};
-use google_emulator::{Action, Client, Faults, Options, Request, Rule, Server, ServerOptions, When, client::Control};
+use google_emulator::{
+    Action, Client, Faults, Options, Request, Rule, Server, ServerOptions, Switches, When, client::Control,
+};
 use serde_json::{Value, json};
 
 fn description(world: &mut World) -> Value {
@@ -177,10 +186,97 @@ fn the_client_has_every_call() {
     control.advance(100.0).expect("advanced");
     assert!(control.clock().expect("a clock") >= before + 100.0);
     control.keep_snapshot("x").expect("kept");
+    assert_eq!(control.snapshots().expect("names"), ["x"]);
     control.restore_snapshot("x").expect("restored");
+    let clients = control.clients().expect("clients");
+    assert_eq!((clients.len(), clients[0].client_secret.as_str()), (1, "***"));
+    assert!(control.set_trashed("none", true).is_err());
+    assert!(control.set_read_only("none", true).is_err());
+    let quiet = Switches { writes_per_minute: Some(7), ..Switches::default() };
+    control.set_options(&quiet).expect("set");
+    let options = control.options().expect("options");
+    assert_eq!((options.writes_per_minute, options.reads_per_minute), (Some(7), Some(60)), "what is left out stays");
+    let world = control.snapshot().expect("a document");
+    control.set_client(&Client { client_id: "later".into(), ..Client::default() }).expect("set");
+    control.load_snapshot(&world).expect("taken back");
+    assert_eq!(control.clients().expect("clients").len(), 1);
+    assert!(control.load_snapshot(&json!({})).is_err());
+    assert_eq!(control.description().expect("described")["openapi"], "3.1.0");
     control.reset().expect("reset");
     let missing = Control::new("http://127.0.0.1:1").summary().expect_err("nobody is there");
     assert_eq!(missing.to_string(), "the emulator does not answer");
+}
+
+/// Against a listener that writes down what is called: every operation of the description has a method.
+#[test]
+fn no_call_is_without_a_method() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let control = Control::new(&format!("http://{}", listener.local_addr().expect("an address")));
+    let text = "x";
+    let calls: Vec<Box<dyn Fn()>> = {
+        // What they answer is tested above; here all get an empty object.
+        let control = &control;
+        vec![
+            Box::new(|| drop(control.summary())),
+            Box::new(|| drop(control.description())),
+            Box::new(|| drop(control.codes())),
+            Box::new(|| drop(control.approve(text, text))),
+            Box::new(|| drop(control.deny(text))),
+            Box::new(|| drop(control.expire_code(text))),
+            Box::new(|| drop(control.revoke(None))),
+            Box::new(|| drop(control.expire_access_tokens())),
+            Box::new(|| drop(control.clients())),
+            Box::new(|| drop(control.set_client(&Client::default()))),
+            Box::new(|| drop(control.delete_spreadsheet(text))),
+            Box::new(|| drop(control.set_trashed(text, true))),
+            Box::new(|| drop(control.faults())),
+            Box::new(|| drop(control.add_fault(&Rule::new(Action::Quota)))),
+            Box::new(|| drop(control.set_faults(&Faults::default()))),
+            Box::new(|| drop(control.clear_faults())),
+            Box::new(|| drop(control.log(0))),
+            Box::new(|| drop(control.clear_log())),
+            Box::new(|| drop(control.clock())),
+            Box::new(|| drop(control.advance(1.0))),
+            Box::new(|| drop(control.snapshots())),
+            Box::new(|| drop(control.keep_snapshot(text))),
+            Box::new(|| drop(control.restore_snapshot(text))),
+            Box::new(|| drop(control.snapshot())),
+            Box::new(|| drop(control.load_snapshot(&json!({})))),
+            Box::new(|| drop(control.options())),
+            Box::new(|| drop(control.set_options(&Switches::default()))),
+            Box::new(|| drop(control.reset())),
+        ]
+    };
+    let count = calls.len();
+    let called = thread::scope(|scope| {
+        let answering = scope.spawn(|| {
+            let answer = |mut stream: TcpStream| {
+                let mut head = [0; 64];
+                let read = stream.read(&mut head).expect("a request");
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n{}").expect("answered");
+                let line = String::from_utf8_lossy(&head[..read]).into_owned();
+                let mut words = line.split([' ', '?']).map(str::to_owned);
+                (words.next().expect("a method"), words.next().expect("a path"))
+            };
+            (0..count).map(|_| answer(listener.accept().expect("a call").0)).collect::<BTreeSet<_>>()
+        });
+        calls.iter().for_each(|call| call());
+        answering.join().expect("it answers")
+    });
+    let description = description(&mut World::new());
+    let described: BTreeSet<(String, String)> = description["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .flat_map(|(path, operations)| {
+            operations
+                .as_object()
+                .into_iter()
+                .flat_map(|all| all.keys())
+                .map(|method| (method.to_uppercase(), path.clone()))
+        })
+        .collect();
+    assert_eq!(called, described);
 }
 
 #[test]

@@ -245,6 +245,10 @@ fn date_text(serial: f64, pattern: &str) -> String {
     let mut tokens = date_tokens(pattern);
     tell_minutes_from_months(&mut tokens);
     let fraction_digits = tokens.iter().filter_map(|t| if let Token::Run('0', n) = t { Some(*n) } else { None }).max();
+    // A duration has a sign and counts away from zero, where a date of before 1900 counts up towards it.
+    let is_duration = tokens.iter().any(|token| matches!(token, Token::Elapsed(..)));
+    let is_negative = is_duration && serial < 0.0;
+    let serial = if is_negative { -serial } else { serial };
     // Round to what is shown, else 59.9999999 s shows as 59 for a time that was entered as a whole minute.
     let units = 10f64.powi(fraction_digits.unwrap_or(0).min(6) as i32);
     let ticks = (serial * 86_400.0 * units).round();
@@ -256,7 +260,7 @@ fn date_text(serial: f64, pattern: &str) -> String {
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
     let twelve = tokens.contains(&Token::AmPm);
     let shown_hour = if twelve { (hour + 11) % 12 + 1 } else { hour };
-    let mut out = String::new();
+    let mut out = String::from(if is_negative && ticks > 0.0 { "-" } else { "" });
     for token in &tokens {
         match token {
             Token::Run('y', 1 | 2) => out.push_str(&format!("{:02}", date.year.rem_euclid(100))),
@@ -273,8 +277,8 @@ fn date_text(serial: f64, pattern: &str) -> String {
             Token::Run('s', width) => out.push_str(&format!("{second:0width$}", width = (*width).min(2))),
             Token::Run('0', width) => out.push_str(&format!("{:0width$}", fraction as u64, width = (*width).min(6))),
             Token::Run(other, count) => out.extend(std::iter::repeat_n(*other, *count)),
-            Token::Elapsed('h', width) => out.push_str(&format!("{:0width$}", (seconds / 3_600.0).floor() as i64)),
-            Token::Elapsed('m', width) => out.push_str(&format!("{:0width$}", (seconds / 60.0).floor() as i64)),
+            Token::Elapsed('h', width) => out.push_str(&format!("{:0width$}", (seconds / 3_600.0) as i64)),
+            Token::Elapsed('m', width) => out.push_str(&format!("{:0width$}", (seconds / 60.0) as i64)),
             Token::Elapsed(_, width) => out.push_str(&format!("{:0width$}", seconds as i64)),
             Token::AmPm => out.push_str(if hour < 12 { "AM" } else { "PM" }),
             Token::Literal(text) => out.push_str(text),
@@ -398,6 +402,10 @@ mod tests {
             (46_348.0, "ddd mmm d, yy", "Sun Nov 22, 26"),
             (46_348.000_011_585_65, "ss.000", "01.001"),
             (1.25, "[h]:mm", "30:00"),
+            (-5.0 / 86_400.0, "[h]:mm:ss", "-0:00:05"),
+            (-1.25, "[hh]:mm", "-30:00"),
+            (-61.5 / 86_400.0, "[m]:ss.0", "-1:01.5"),
+            (-0.2 / 86_400.0, "[s]", "0"),
             (0.5, "\"at\" h\\h", "at 12h"),
             (46_348.25, "mm:ss", "00:00"),
             (-1.5, "yyyy-mm-dd hh:mm", "1899-12-28 12:00"),
