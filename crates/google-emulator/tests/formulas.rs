@@ -120,6 +120,17 @@ fn the_time_is_the_emulators() {
     assert_eq!(shown(&mut sheet, "A1:B1", "FORMATTED_VALUE"), json!([["9/21/2026 14:14:00", "9/21/2026"]]));
     sheet.world.wait(60);
     assert_eq!(shown(&mut sheet, "A1", "FORMATTED_VALUE"), json!([["9/21/2026 14:15:00"]]));
+    // Summer time, the day after, a quarter of an hour, and a zone that is none.
+    for (zone, now, today) in [
+        ("Europe/Berlin", "9/21/2026 16:15:00", "9/21/2026"),
+        ("Pacific/Kiritimati", "9/22/2026 4:15:00", "9/22/2026"),
+        ("Asia/Kathmandu", "9/21/2026 20:00:00", "9/21/2026"),
+        ("Pacific/Honolulu", "9/21/2026 4:15:00", "9/21/2026"),
+        ("Nowhere/Here", "9/21/2026 14:15:00", "9/21/2026"),
+    ] {
+        sheet.apply(json!([{"updateSpreadsheetProperties": {"properties": {"timeZone": zone}, "fields": "timeZone"}}]));
+        assert_eq!(shown(&mut sheet, "A1:B1", "FORMATTED_VALUE"), json!([[now, today]]), "{zone}");
+    }
 }
 
 #[test]

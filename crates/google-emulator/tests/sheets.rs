@@ -513,3 +513,45 @@ fn a_line_inserted_in_a_table_is_appended_into() {
         assert_eq!(sheet.values("Log!A1:A9").as_array().map(Vec::len), Some(4));
     }
 }
+
+/// A tall tab may have a cell at its very end, and the emulator does not go out of memory or time over it.
+#[test]
+fn a_row_far_down_is_a_row_like_others() {
+    let mut world = World::unlimited();
+    let mut sheet = world.sheet();
+    sheet.apply(json!([{"addSheet": {"properties":
+        {"sheetId": 8, "title": "Tall", "gridProperties": {"rowCount": 9_000_000, "columnCount": 1}}}}]));
+    let reply = sheet.put("/values/Tall!A9000000?valueInputOption=RAW", &json!({"values": [["last"]]}));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(sheet.values("Tall!A9000000"), json!([["last"]]));
+    let bold = json!({"userEnteredFormat": {"textFormat": {"bold": true}}});
+    let range = |rows: u64| json!({"sheetId": 8, "startRowIndex": 0, "endRowIndex": rows});
+    let repeat = |rows: u64| json!({"repeatCell": {"range": range(rows), "cell": bold, "fields": "userEnteredFormat"}});
+    sheet.apply(json!([repeat(100_000)]));
+    let border = json!({"style": "SOLID"});
+    for request in [
+        repeat(1_000_001),
+        json!({"updateBorders": {"range": range(1_000_001), "top": border}}),
+        json!({"updateCells": {"range": range(1_000_001), "fields": "userEnteredValue"}}),
+        json!({"setDataValidation": {"range": range(1_000_001)}}),
+    ] {
+        let reply = sheet.batch(json!([request]));
+        assert_eq!(reply.status, 501, "{}", reply.text());
+        assert!(reply.text().contains("writing more than 1000000 cells in one request"), "{}", reply.text());
+    }
+    assert_eq!(sheet.post("/values/Tall!A8999000:A:clear", &json!({})).status, 200);
+    assert_eq!(sheet.values("Tall!A1:A"), json!([]));
+}
+
+/// `create` with data beyond the limit is refused before a row is made for it.
+#[test]
+fn data_far_outside_is_refused_and_not_made_room_for() {
+    let mut world = World::unlimited();
+    let tokens = world.sign_in();
+    for (row, column) in [(2_000_000_000_u64, 0_u64), (0, 2_000_000_000), (10_000_000, 0)] {
+        let data = json!({"startRow": row, "startColumn": column, "rowData": [common::row(&[1.into()])]});
+        let reply = world.call(&tokens, "POST", "/v4/spreadsheets", &json!({"sheets": [{"data": [data]}]}));
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        assert!(reply.text().contains("above the limit of 10000000 cells"), "{}", reply.text());
+    }
+}

@@ -199,10 +199,11 @@ impl<'a> Batch<'a> {
         if area.rows.end > sheet.row_count || area.columns.end > sheet.column_count {
             return Err(sheet.exceeds());
         }
+        blocks::check_extent(&area)?;
         let nothing = json!({});
-        for (row, source) in area.rows.clone().zip(rows.iter().map(Some).chain(std::iter::repeat(None))) {
+        let sources = rows.iter().map(Some).chain(std::iter::repeat(None));
+        for (target, source) in sheet.grid.rows_mut(area.rows.clone()).zip(sources) {
             let cells = source.and_then(|row| row["values"].as_array()).map(Vec::as_slice).unwrap_or_default();
-            let target = sheet.grid.row_mut(row);
             // In a range every cell is written, in a row from a start only those given.
             let width = if is_range { area.columns.len() } else { cells.len() };
             for column in 0..width {
@@ -220,9 +221,8 @@ impl<'a> Batch<'a> {
     }
 
     fn fill(&mut self, book: &mut Spreadsheet, area: &Area, cell: &Value, mask: &Mask) -> Result<Value, Refusal> {
-        let grid = &mut book.sheets[area.sheet].grid;
-        for row in area.rows.clone() {
-            let row = grid.row_mut(row);
+        blocks::check_extent(area)?;
+        for row in book.sheets[area.sheet].grid.rows_mut(area.rows.clone()) {
             for column in area.columns.clone() {
                 row.cell_mut(column).write(cell, mask, &mut self.formats)?;
             }
@@ -279,6 +279,7 @@ fn update_dimension(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refus
     if range.end > sheet.count(dimension) {
         return Err(sheet.exceeds());
     }
+    blocks::check_extent(&Area { sheet: at, rows: range.clone(), columns: 0..1 })?;
     for line in range {
         let mut merged = Value::Object(sheet.dimension_mut(dimension).remove(&line).unwrap_or_default());
         mask.merge(&mut merged, &body["properties"]);

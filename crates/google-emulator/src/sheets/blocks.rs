@@ -94,9 +94,24 @@ fn carry(book: &mut Spreadsheet, area: &Area, from: usize, to: usize) {
 fn clear(book: &mut Spreadsheet, area: &Area) {
     let grid = &mut book.sheets[area.sheet].grid;
     for at in area.rows.start..area.rows.end.min(grid.len()) {
+        if grid.row(at).is_none_or(|row| row.cells.is_empty()) {
+            continue;
+        }
         let row = grid.row_mut(at);
         let end = area.columns.end.min(row.cells.len());
         row.cells[area.columns.start.min(end)..end].fill(Cell::default());
+    }
+}
+
+/// Cells that one request may write. Each that was written takes memory, blank or not; Google's own limit, if it has one,
+/// is unknown to us.
+const MOST_WRITTEN: usize = 1_000_000;
+
+/// Refused as what the emulator cannot do, never in Google's words.
+pub(super) fn check_extent(area: &Area) -> Result<(), Refusal> {
+    match area.rows.len().saturating_mul(area.columns.len()) <= MOST_WRITTEN {
+        true => Ok(()),
+        false => Err(Refusal::not_emulated(&format!("writing more than {MOST_WRITTEN} cells in one request"))),
     }
 }
 
@@ -104,8 +119,11 @@ fn clear(book: &mut Spreadsheet, area: &Area) {
 pub(super) fn update_borders(book: &mut Spreadsheet, body: &Value, formats: &mut Formats) -> Result<Value, Refusal> {
     let area = book.resolve_range(&body["range"])?;
     let (rows, columns) = (area.rows.clone(), area.columns.clone());
-    let grid = &mut book.sheets[area.sheet].grid;
-    for row in rows.clone() {
+    if !["top", "bottom", "left", "right", "innerHorizontal", "innerVertical"].iter().any(|m| body.get(*m).is_some()) {
+        return Ok(Value::Null);
+    }
+    check_extent(&area)?;
+    for (row, target) in rows.clone().zip(book.sheets[area.sheet].grid.rows_mut(rows.clone())) {
         let (is_first, is_last) = (row == rows.start, row + 1 == rows.end);
         for column in columns.clone() {
             let edges = [
@@ -119,7 +137,7 @@ pub(super) fn update_borders(book: &mut Spreadsheet, body: &Value, formats: &mut
             if edges.is_empty() {
                 continue;
             }
-            let cell = grid.row_mut(row).cell_mut(column);
+            let cell = target.cell_mut(column);
             let mut format = cell.format.as_deref().cloned().unwrap_or_else(|| json!({}));
             for (edge, border) in edges {
                 match border["style"].as_str() {

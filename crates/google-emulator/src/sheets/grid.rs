@@ -32,8 +32,28 @@ impl Row {
 
 /// Rows that were ever written; the tab may have more, all blank.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub(crate) struct Grid {
     chunks: Vec<Arc<Vec<Row>>>,
+    /// The row that each chunk starts with.
+    #[serde(skip)]
+    starts: Vec<usize>,
+}
+
+/// As it comes from a data file.
+#[derive(Deserialize)]
+struct Stored {
+    chunks: Vec<Arc<Vec<Row>>>,
+}
+
+impl From<Stored> for Grid {
+    fn from(stored: Stored) -> Self {
+        let mut grid = Self { chunks: stored.chunks, starts: Vec::new() };
+        let blank = Arc::new(vec![Row::default(); CHUNK]);
+        grid.chunks.iter_mut().filter(|chunk| **chunk == blank).for_each(|chunk| *chunk = Arc::clone(&blank));
+        grid.recount(0);
+        grid
+    }
 }
 
 /// A touched chunk is copied once per batch: small enough for that, large enough that a million rows are few chunks.
@@ -41,19 +61,27 @@ const CHUNK: usize = 64;
 
 impl Grid {
     pub(crate) fn len(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.len()).sum()
+        self.starts.last().copied().unwrap_or(0) + self.chunks.last().map_or(0, |chunk| chunk.len())
+    }
+
+    /// Finds out again where the chunks from this one on start.
+    fn recount(&mut self, from: usize) {
+        self.starts.truncate(from);
+        let mut start = match from.checked_sub(1) {
+            Some(before) => self.starts[before] + self.chunks[before].len(),
+            None => 0,
+        };
+        for chunk in &self.chunks[from..] {
+            self.starts.push(start);
+            start += chunk.len();
+        }
     }
 
     /// The chunk of a row and its place in it.
     fn place(&self, row: usize) -> Option<(usize, usize)> {
-        let mut left = row;
-        for (index, chunk) in self.chunks.iter().enumerate() {
-            if left < chunk.len() {
-                return Some((index, left));
-            }
-            left -= chunk.len();
-        }
-        None
+        let chunk = self.starts.partition_point(|&start| start <= row).checked_sub(1)?;
+        let at = row - self.starts[chunk];
+        (at < self.chunks[chunk].len()).then_some((chunk, at))
     }
 
     pub(crate) fn row(&self, row: usize) -> Option<&Row> {
@@ -65,12 +93,36 @@ impl Grid {
         self.row(row)?.cell(column)
     }
 
+    /// Blank rows up to there. All their chunks are one, so a cell far down a tall tab costs little.
+    fn reach(&mut self, end: usize) {
+        let mut missing = end.saturating_sub(self.len());
+        if let Some(last) = self.chunks.last_mut().filter(|chunk| missing > 0 && chunk.len() < CHUNK) {
+            let count = missing.min(CHUNK - last.len());
+            let length = last.len() + count;
+            Arc::make_mut(last).resize_with(length, Row::default);
+            missing -= count;
+        }
+        let first = self.chunks.len();
+        let blank = Arc::new(vec![Row::default(); CHUNK]);
+        self.chunks.extend(std::iter::repeat_n(blank, missing / CHUNK));
+        if !missing.is_multiple_of(CHUNK) {
+            self.chunks.push(Arc::new(vec![Row::default(); missing % CHUNK]));
+        }
+        self.recount(first);
+    }
+
+    /// Rows one after another, made if they were never written.
+    pub(crate) fn rows_mut(&mut self, range: Range<usize>) -> impl Iterator<Item = &mut Row> {
+        self.reach(range.end);
+        let (first, skipped) = self.place(range.start).unwrap_or((self.chunks.len(), 0));
+        // A chunk is copied when its first row is asked for, so not beyond the range.
+        let rows = self.chunks[first..].iter_mut().flat_map(|chunk| Arc::make_mut(chunk).iter_mut());
+        rows.skip(skipped).take(range.len())
+    }
+
     /// The row, made if it was never written.
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut Row {
-        let length = self.len();
-        if row >= length {
-            self.push((length..=row).map(|_| Row::default()));
-        }
+        self.reach(row.saturating_add(1));
         // The row exists now, so a place is found; the first chunk is only named to avoid an unreachable panic.
         let (chunk, at) = self.place(row).unwrap_or_default();
         &mut Arc::make_mut(&mut self.chunks[chunk])[at]
@@ -80,7 +132,10 @@ impl Grid {
         for row in rows {
             match self.chunks.last_mut() {
                 Some(chunk) if chunk.len() < CHUNK => Arc::make_mut(chunk).push(row),
-                _ => self.chunks.push(Arc::new(vec![row])),
+                _ => {
+                    self.starts.push(self.len());
+                    self.chunks.push(Arc::new(vec![row]));
+                }
             }
         }
     }
@@ -91,12 +146,16 @@ impl Grid {
 
     /// One past the last row with a value in it.
     pub(crate) fn end_of_data(&self) -> usize {
-        let mut end = self.len();
-        for row in self.rows().rev() {
-            if row.has_data() {
-                return end;
+        // Blank chunks are often one and the same; it is looked into once.
+        let mut blank: Option<&Arc<Vec<Row>>> = None;
+        for (chunk, start) in self.chunks.iter().zip(&self.starts).rev() {
+            if blank.is_some_and(|blank| Arc::ptr_eq(blank, chunk)) {
+                continue;
             }
-            end -= 1;
+            if let Some(at) = chunk.iter().rposition(Row::has_data) {
+                return start + at + 1;
+            }
+            blank = Some(chunk);
         }
         0
     }
@@ -113,7 +172,7 @@ impl Grid {
             if rows.iter().all(|row| row.cells.is_empty()) {
                 return;
             }
-            self.push((length..at).map(|_| Row::default()));
+            self.reach(at);
             self.push(rows.into_iter());
             return;
         }
@@ -124,20 +183,23 @@ impl Grid {
             let split: Vec<Arc<Vec<Row>>> = target.chunks(CHUNK).map(|part| Arc::new(part.to_vec())).collect();
             self.chunks.splice(chunk..=chunk, split);
         }
+        self.recount(chunk);
     }
 
     /// Takes rows out; those never written come back blank.
     pub(crate) fn remove_rows(&mut self, range: Range<usize>) -> Vec<Row> {
         let mut taken = Vec::with_capacity(range.len());
-        let mut left = range.len();
-        while left > 0 {
-            let Some((chunk, at)) = self.place(range.start) else { break };
-            let count = left.min(self.chunks[chunk].len() - at);
-            taken.extend(Arc::make_mut(&mut self.chunks[chunk]).drain(at..at + count));
-            if self.chunks[chunk].is_empty() {
-                self.chunks.remove(chunk);
+        if let Some((first, mut at)) = self.place(range.start) {
+            for chunk in &mut self.chunks[first..] {
+                let count = (range.len() - taken.len()).min(chunk.len() - at);
+                if count == 0 {
+                    break;
+                }
+                taken.extend(Arc::make_mut(chunk).drain(at..at + count));
+                at = 0;
             }
-            left -= count;
+            self.chunks.retain(|chunk| !chunk.is_empty());
+            self.recount(first);
         }
         taken.resize_with(range.len(), Row::default);
         taken
@@ -158,9 +220,9 @@ impl Grid {
         }
     }
 
-    /// Applies a change to every stored row, for columns that come and go.
+    /// Applies a change to every stored row that has cells, for columns that come and go.
     pub(crate) fn each_row(&mut self, mut change: impl FnMut(&mut Row)) {
-        for chunk in &mut self.chunks {
+        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.iter().any(|row| !row.cells.is_empty())) {
             Arc::make_mut(chunk).iter_mut().for_each(&mut change);
         }
     }
@@ -184,7 +246,15 @@ mod tests {
             for step in 0..300 {
                 let at = random.below(list.len() as u64 + 1) as usize;
                 let count = random.below(100) as usize;
-                match random.below(4) {
+                match random.below(5) {
+                    4 => {
+                        let end = at + count;
+                        list.resize_with(list.len().max(end), Row::default);
+                        for (step, (own, plain)) in grid.rows_mut(at..end).zip(&mut list[at..end]).enumerate() {
+                            *own = row(step as u64);
+                            *plain = row(step as u64);
+                        }
+                    }
                     0 => {
                         let rows: Vec<Row> = (0..count as u64).map(row).collect();
                         grid.insert_rows(at, rows.clone());
@@ -209,6 +279,25 @@ mod tests {
             }
             assert_eq!(grid.rows().cloned().collect::<Vec<_>>(), list);
         }
+    }
+
+    #[test]
+    fn blank_rows_on_the_way_down_are_one_chunk() {
+        let mut grid = Grid::default();
+        *grid.row_mut(9_999_999) = row(1);
+        let different: std::collections::BTreeSet<*const Vec<Row>> = grid.chunks.iter().map(Arc::as_ptr).collect();
+        assert_eq!((grid.len(), different.len()), (10_000_000, 2));
+        assert_eq!((grid.row(9_999_999), grid.row(9_999_998)), (Some(&row(1)), Some(&Row::default())));
+    }
+
+    #[test]
+    fn a_grid_comes_back_from_a_file_as_it_was() {
+        let mut grid = Grid::default();
+        *grid.row_mut(200) = row(1);
+        let json = serde_json::to_string(&grid).expect("written");
+        let again: Grid = serde_json::from_str(&json).expect("read");
+        assert_eq!((again.len(), again.row(200)), (201, Some(&row(1))));
+        assert!(Arc::ptr_eq(&again.chunks[0], &again.chunks[1]), "blank rows are one chunk again");
     }
 
     #[test]

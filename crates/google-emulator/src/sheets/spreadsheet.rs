@@ -93,12 +93,19 @@ impl Spreadsheet {
     fn fill(&mut self, at: usize, data: &Value) -> Result<(), Refusal> {
         let (first_row, first_column) =
             (index(data, "startRow")?.unwrap_or(0), index(data, "startColumn")?.unwrap_or(0));
+        let rows = data["rowData"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let width = rows.iter().filter_map(|row| row["values"].as_array()).map(Vec::len).max().unwrap_or(0);
+        if width > 0 {
+            let sheet = &mut self.sheets[at];
+            sheet.row_count = sheet.row_count.max(first_row.saturating_add(rows.len()));
+            sheet.column_count = sheet.column_count.max(first_column.saturating_add(width));
+            // Before anything is written there.
+            self.check_size()?;
+        }
         let mut formats = Formats::default();
         let sheet = &mut self.sheets[at];
-        for (row, source) in (first_row..).zip(data["rowData"].as_array().into_iter().flatten()) {
+        for (row, source) in (first_row..).zip(rows) {
             for (column, source) in (first_column..).zip(source["values"].as_array().into_iter().flatten()) {
-                sheet.row_count = sheet.row_count.max(row + 1);
-                sheet.column_count = sheet.column_count.max(column + 1);
                 sheet.grid.row_mut(row).cell_mut(column).write(source, &Mask::All, &mut formats)?;
             }
         }

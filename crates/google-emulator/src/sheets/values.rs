@@ -88,7 +88,7 @@ impl Spreadsheet {
             let used = values.iter().rposition(|value| !is_blank(value)).map_or(0, |at| at + 1);
             values.into_iter().take(used).collect::<Vec<_>>()
         };
-        let last_row = area.rows.end.min(sheet.grid.len());
+        let last_row = area.rows.end.min(sheet.grid.end_of_data());
         let mut lines: Vec<Vec<Value>> = match reading.by_columns {
             false => {
                 let count = last_row.saturating_sub(area.rows.start);

@@ -283,7 +283,8 @@ impl<'c, 'b> Call<'c, 'b> {
             _ => {
                 // `RAND` and `RANDBETWEEN`: repeatable, as everything here is for one moment.
                 let (tab, row, column) = self.at;
-                let seed = self.calc.now.to_bits() ^ ((tab as u64) << 48) ^ ((row as u64) << 20) ^ column as u64;
+                let seed =
+                    (self.calc.now.as_nanos() as u64) ^ ((tab as u64) << 48) ^ ((row as u64) << 20) ^ column as u64;
                 let chance = (Random::seeded(seed).next() >> 11) as f64 / (1u64 << 53) as f64;
                 match name {
                     "RANDBETWEEN" => {

@@ -4,7 +4,8 @@
 //! named ranges, and the functions of [`functions`]. Not: results that spill over neighbours (`ARRAYFORMULA`,
 //! `FILTER`, `QUERY`), and what would ask the Internet. A function that is not here says so in its error's message.
 //!
-//! unknown to us: the messages of errors, how many cells one formula may look at, and the zone of `NOW`; here it is UTC.
+//! unknown to us: the messages of errors, how many cells one formula may look at, and the zone of `NOW`; here it is the
+//! spreadsheet's `timeZone`, and UTC where nobody knows a zone of that name.
 
 mod functions;
 mod parse;
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::{Timestamp, tz::TimeZone};
 use parse::{Expr, Operator};
 use refs::Reference;
 pub(crate) use values::{Fault, Kind, Worked};
@@ -43,8 +45,8 @@ impl From<Fault> for Stop {
 /// Works out formulas of one spreadsheet; what is known is kept, so one is made for each reading.
 pub(crate) struct Calc<'a> {
     book: &'a Spreadsheet,
-    /// Serial number of the present.
-    now: f64,
+    /// The present.
+    now: Duration,
     known: RefCell<HashMap<Place, Worked>>,
     running: RefCell<HashSet<Place>>,
     /// How many cells wait for each other on this stack.
@@ -62,7 +64,7 @@ impl<'a> Calc<'a> {
     pub(crate) fn new(book: &'a Spreadsheet, now: Duration) -> Self {
         Self {
             book,
-            now: serial_of(now),
+            now,
             known: RefCell::default(),
             running: RefCell::default(),
             depth: Counter::new(0),
@@ -74,6 +76,15 @@ impl<'a> Calc<'a> {
     pub(crate) fn formula(&self, tab: usize, row: usize, column: usize) -> Option<Worked> {
         let cell = self.book.sheets[tab].grid.cell(row, column)?;
         matches!(cell.value, CellValue::Formula(_)).then(|| self.result((tab, row, column)))
+    }
+
+    /// Serial number of the present on a clock on the wall where the spreadsheet is.
+    fn wall_clock(&self) -> f64 {
+        let name = self.book.properties.get("timeZone").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let zone = TimeZone::get(name).unwrap_or(TimeZone::UTC);
+        let second = i64::try_from(self.now.as_secs()).ok().and_then(|second| Timestamp::from_second(second).ok());
+        let offset = second.map_or(0, |second| zone.to_offset(second).seconds());
+        serial_of(self.now) + f64::from(offset) / 86_400.0
     }
 
     /// `(type, pattern)` that a cell without a number format of its own takes from its formula: `=NOW()` shows a date.

@@ -8,8 +8,8 @@ use crate::calendar::{Date, SERIAL_OF_UNIX_EPOCH};
 
 pub(super) fn result(call: &Call<'_, '_>, name: &str) -> Outcome {
     let number = match name {
-        "NOW" => call.calc.now,
-        "TODAY" => call.calc.now.floor(),
+        "NOW" => call.calc.wall_clock(),
+        "TODAY" => call.calc.wall_clock().floor(),
         "DATE" => {
             let year = call.number(0)?.floor();
             let year = if (0.0..1900.0).contains(&year) { year + 1900.0 } else { year };
