@@ -10,8 +10,9 @@
 //! - where systemd-timesyncd runs, it knows: at boot it sets a board without a clock to the last time it saw, which looks
 //!   good and is hours behind, and writes `/run/systemd/timesync/synchronized` once it has heard a server;
 //! - a battery clock (`/sys/class/rtc/rtc0`) that agrees with the wall clock vouches for it;
-//! - where there is no timesyncd (chrony, ntpd, a container, another system) the clock is taken at its word: the kernel's
-//!   own "synchronised" flag can only be asked for by a system call that has no safe wrapper;
+//! - where the kernel takes its clock for synchronised, somebody has set it: timesyncd, chrony or ntpd;
+//! - where chrony or ntpd runs and the kernel says no, it has not been set yet;
+//! - where nobody is there to set it (a container, another system) the clock is taken at its word;
 //! - else the `Date` of the last HTTPS answer counts, from where the steady clock carries it on. It belongs to this
 //!   process: one that has not spoken to a server since it started does not know it.
 //!
@@ -221,6 +222,10 @@ impl Clock for SystemClock {
 struct Evidence {
     /// Whether systemd-timesyncd runs here, and if so whether it has heard a server.
     timesyncd: Option<bool>,
+    /// Whether the kernel says that its clock was set; none if it cannot be asked.
+    kernel: Option<bool>,
+    /// Whether chrony or ntpd runs here, who tell the kernel.
+    other_keeper: bool,
     /// What the battery clock says, in milliseconds since 1970.
     battery_ms: Option<i64>,
 }
@@ -229,21 +234,34 @@ impl Evidence {
     fn gather() -> Self {
         let timesyncd = Path::new("/run/systemd/timesync");
         let heard = timesyncd.join("synchronized").exists();
+        let kernel = rowkeeper_kernel_clock::is_synchronised();
         // Only a clock whose word is doubted needs another.
         let battery = || fs::read_to_string("/sys/class/rtc/rtc0/since_epoch").ok()?.trim().parse::<i64>().ok();
         Self {
             timesyncd: timesyncd.exists().then_some(heard),
-            battery_ms: if heard { None } else { battery().map(|seconds| seconds.saturating_mul(1000)) },
+            kernel,
+            other_keeper: OTHER_KEEPERS.iter().any(|trace| Path::new(trace).exists()),
+            battery_ms: if heard || kernel == Some(true) {
+                None
+            } else {
+                battery().map(|seconds| seconds.saturating_mul(1000))
+            },
         }
     }
 }
+
+/// What chrony, and the several ntpd, leave while they run, as Debian packages them.
+const OTHER_KEEPERS: [&str; 4] = ["/run/chrony", "/run/chronyd.pid", "/run/ntpd.pid", "/run/ntpd"];
 
 /// A battery clock that is this near the wall clock has set it. The one set from the other drifts seconds in a day.
 const NEAR_MS: u64 = 60_000;
 
 fn judge(unix_ms: i64, evidence: &Evidence, heard_at_boot_ms: Option<i64>, mono: Mono) -> Wall {
     let battery = |battery_ms: i64| battery_ms >= EARLIEST_UNIX_MS && battery_ms.abs_diff(unix_ms) <= NEAR_MS;
-    let vouched = evidence.timesyncd.unwrap_or(true) || evidence.battery_ms.is_some_and(battery);
+    let unset = evidence.other_keeper && evidence.kernel == Some(false);
+    let vouched = evidence.kernel == Some(true)
+        || evidence.timesyncd.unwrap_or(!unset)
+        || evidence.battery_ms.is_some_and(battery);
     if unix_ms >= EARLIEST_UNIX_MS && vouched {
         return Wall { unix_ms, trusted: true };
     }
@@ -285,7 +303,8 @@ mod tests {
     #[test]
     fn a_wall_clock_is_believed_when_somebody_vouches_for_it() {
         let none = Evidence::default();
-        let timesyncd = |heard| Evidence { timesyncd: Some(heard), battery_ms: None };
+        let timesyncd = |heard| Evidence { timesyncd: Some(heard), ..none };
+        let kernel = |kernel, other_keeper| Evidence { kernel, other_keeper, ..none };
         let battery = |battery_ms| Evidence { battery_ms: Some(battery_ms), ..timesyncd(false) };
         for (what, unix_ms, evidence, trusted) in [
             ("1970", 5_000, none, false),
@@ -297,6 +316,17 @@ mod tests {
             ("a battery clock that lost its battery", NOW, battery(1_000), false),
             ("a battery clock that says something else", NOW, battery(NOW + 86_400_000), false),
             ("both in 1970", 5_000, battery(5_000), false),
+            ("chrony has set it", NOW, kernel(Some(true), true), true),
+            ("chrony has not set it yet", NOW, kernel(Some(false), true), false),
+            ("chrony is there, and the kernel may not be asked", NOW, kernel(None, true), true),
+            ("not set, and nobody there who would", NOW, kernel(Some(false), false), true),
+            (
+                "set, and timesyncd keeps another's marker",
+                NOW,
+                Evidence { kernel: Some(true), ..timesyncd(false) },
+                true,
+            ),
+            ("1970, and the kernel content with it", 5_000, kernel(Some(true), false), false),
         ] {
             assert_eq!(judge(unix_ms, &evidence, None, Mono::default()), Wall { unix_ms, trusted }, "{what}");
         }
@@ -306,11 +336,11 @@ mod tests {
     #[test]
     fn a_date_of_a_server_stands_in_for_a_clock_nobody_vouches_for() {
         let mono = |seconds| Mono::new(Duration::from_secs(seconds));
-        let unsynchronised = Evidence { timesyncd: Some(false), battery_ms: None };
+        let unsynchronised = Evidence { timesyncd: Some(false), ..Evidence::default() };
         let heard = Some(NOW - 100_000);
         let told = judge(5_000, &unsynchronised, heard, mono(160));
         assert_eq!(told, Wall { unix_ms: NOW + 60_000, trusted: true });
-        let stepped = judge(NOW + 7, &Evidence { timesyncd: Some(true), battery_ms: None }, heard, mono(160));
+        let stepped = judge(NOW + 7, &Evidence { timesyncd: Some(true), ..Evidence::default() }, heard, mono(160));
         assert_eq!(stepped, Wall { unix_ms: NOW + 7, trusted: true });
     }
 
