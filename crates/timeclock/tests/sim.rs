@@ -83,7 +83,7 @@ impl Sim {
         let sim = Self::start(&[]);
         sim.sees("turn to choose");
         // The projects of the configuration are in the sheet by then, too.
-        sim.sees("sheet http://");
+        sim.sees("sheet, listed at http://");
         sim
     }
 
@@ -193,7 +193,7 @@ timeclock --sim   power on   Google OFF
 │     1 waiting      │   ╭─────╮
 ╰────────────────────╯   │  ↗  │
                          ╰─────╯
-sheet http://…
+sheet, listed at http://…
 1 row waits, safe on the device
 timeclock: no connection: io: Connection refused (os error 111); it will be trie
 

@@ -50,7 +50,7 @@ pub(super) fn lines(page: &Page, columns: usize, rows: usize) -> Vec<String> {
     // A glass that is lower than the knob beside it.
     let shown = lines.len() - 1;
     lines.extend(side(page).into_iter().skip(shown).map(|beside| format!("{:1$}{beside}", "", inside + 4)));
-    lines.extend(words(page).into_iter().map(|line| cut(&line, columns)));
+    lines.extend(words(page, columns).into_iter().map(|line| cut(&line, columns)));
     lines
 }
 
@@ -85,7 +85,7 @@ fn side(page: &Page) -> Vec<String> {
     ]
 }
 
-fn words(page: &Page) -> Vec<String> {
+fn words(page: &Page, columns: usize) -> Vec<String> {
     let standing = &page.standing;
     let rows = |number: u64| if number == 1 { "1 row waits".to_owned() } else { format!("{number} rows wait") };
     let queue = match (standing.waiting, standing.set_aside) {
@@ -99,7 +99,11 @@ fn words(page: &Page) -> Vec<String> {
         (Some((code, _)), _) => format!("its owner types {code} on a phone and allows it …"),
         // It was made when the emulator had another port, perhaps.
         (None, Some(url)) => match url.split_once("/spreadsheets/") {
-            Some((_, rest)) => format!("sheet {}/spreadsheets/{rest}", page.address.trim_end_matches('/')),
+            Some((_, rest)) => {
+                let whole = format!("sheet {}/spreadsheets/{rest}", page.address.trim_end_matches('/'));
+                // A part of an address leads nowhere: then that of the page that lists the sheets.
+                if whole.chars().count() <= columns { whole } else { format!("sheet, listed at {}", page.address) }
+            }
             None => format!("sheet {url}"),
         },
         (None, None) => format!("Google is {}", page.address),
@@ -181,6 +185,15 @@ mod tests {
             "g Google off/on   p pull the plug   s sort the sheet   q quit",
         ];
         assert_eq!(lines(&page(), 80, 24), wanted);
+    }
+
+    #[test]
+    fn the_address_of_the_sheet_is_whole_or_that_of_the_list() {
+        let mut page = page();
+        let sheet = "http://127.0.0.1:8085/spreadsheets/d/".to_owned() + &"x".repeat(44);
+        page.standing.sheet = Some(sheet.clone());
+        assert_eq!(lines(&page, 80, 24)[8], "sheet, listed at http://127.0.0.1:8085/");
+        assert_eq!(lines(&page, 100, 24)[8], format!("sheet {sheet}"));
     }
 
     #[test]
