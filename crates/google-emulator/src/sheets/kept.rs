@@ -1,16 +1,19 @@
 //! What a tab keeps beside its cells and gives back as it got it: protected ranges, banding, filters, conditional
 //! formats, charts, slicers, tables, merges. Their ranges follow rows and columns that come and go.
 
+mod conditional;
+mod follow;
+mod merges;
+
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     errors::Refusal,
     mask::Mask,
-    ranges::{Area, Dimension, grid_range, index, int, overlap},
+    ranges::{Area, Dimension, grid_range, int, overlap},
     sheet::Sheet,
-    shift::Shift,
     spreadsheet::Spreadsheet,
 };
 use crate::random::Random;
@@ -105,11 +108,11 @@ pub(super) fn request(
         "updateChartSpec" => Some(update_chart(book, body)),
         "updateSlicerSpec" => Some(update_slicer(book, body)),
         "duplicateFilterView" => Some(duplicate_filter_view(book, body, random)),
-        "addConditionalFormatRule" => Some(add_conditional_format(book, body)),
-        "updateConditionalFormatRule" => Some(update_conditional_format(book, body)),
-        "deleteConditionalFormatRule" => Some(delete_conditional_format(book, body)),
-        "mergeCells" => Some(merge(book, body)),
-        "unmergeCells" => Some(unmerge(book, body)),
+        "addConditionalFormatRule" => Some(conditional::add(book, body)),
+        "updateConditionalFormatRule" => Some(conditional::update(book, body)),
+        "deleteConditionalFormatRule" => Some(conditional::delete(book, body)),
+        "mergeCells" => Some(merges::merge(book, body)),
+        "unmergeCells" => Some(merges::unmerge(book, body)),
         "setBasicFilter" => Some(set_basic_filter(book, &body["filter"])),
         "clearBasicFilter" => Some(clear_basic_filter(book, body)),
         "addNamedRange" => Some(add_named_range(book, &body["namedRange"], random)),
@@ -376,119 +379,6 @@ fn update_slicer(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal>
     Ok(Value::Null)
 }
 
-const RULES: &str = "conditionalFormats";
-
-fn rule_home(book: &Spreadsheet, rule: &Value) -> Result<usize, Refusal> {
-    let ranges = rule["ranges"].as_array().filter(|ranges| !ranges.is_empty());
-    let ranges = ranges.ok_or_else(|| Refusal::unsourced("A conditional format rule must have a range."))?;
-    let mut homes = Vec::new();
-    for range in ranges {
-        homes.push(book.resolve_range(range)?.sheet);
-    }
-    if homes.iter().any(|home| *home != homes[0]) {
-        return Err(Refusal::unsourced("All ranges of a conditional format rule must be on one sheet."));
-    }
-    if rule.get("booleanRule").is_some() == rule.get("gradientRule").is_some() {
-        return Err(Refusal::unsourced("A conditional format rule must be either boolean or a gradient."));
-    }
-    Ok(homes[0])
-}
-
-fn no_rule(at: usize) -> Refusal {
-    Refusal::unsourced(format!("No conditional format on sheet at index: {at}"))
-}
-
-fn add_conditional_format(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let sheet = rule_home(book, &body["rule"])?;
-    let place = index(body, "index")?.unwrap_or(0);
-    let rules = book.sheets[sheet].list_mut(RULES);
-    rules.insert(place.min(rules.len()), body["rule"].clone());
-    Ok(Value::Null)
-}
-
-fn update_conditional_format(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let at = index(body, "index")?.unwrap_or(0);
-    if let Some(rule) = body.get("rule") {
-        let sheet = rule_home(book, rule)?;
-        let old = book.sheets[sheet].list(RULES).get(at).cloned().ok_or_else(|| no_rule(at))?;
-        book.sheets[sheet].list_mut(RULES)[at] = rule.clone();
-        return Ok(json!({ "newRule": rule, "newIndex": at, "oldRule": old }));
-    }
-    let sheet = book.sheet_at(int(body, "sheetId"))?;
-    let to = index(body, "newIndex")?.ok_or_else(|| Refusal::unsourced("Either rule or newIndex must be set."))?;
-    if at >= book.sheets[sheet].list(RULES).len() {
-        return Err(no_rule(at));
-    }
-    let rules = book.sheets[sheet].list_mut(RULES);
-    let rule = rules.remove(at);
-    let to = to.min(rules.len());
-    rules.insert(to, rule.clone());
-    Ok(json!({ "newRule": rule, "newIndex": to, "oldIndex": at }))
-}
-
-fn delete_conditional_format(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let home = book.sheet_at(int(body, "sheetId"))?;
-    let sheet = &mut book.sheets[home];
-    let at = index(body, "index")?.unwrap_or(0);
-    if at >= sheet.list(RULES).len() {
-        return Err(no_rule(at));
-    }
-    let rule = sheet.list_mut(RULES).remove(at);
-    sheet.tidy();
-    Ok(json!({ "rule": rule }))
-}
-
-/// What lies under a merge but in its first cell is gone.
-fn merge(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let area = book.resolve_range(&body["range"])?;
-    let parts: Vec<Area> = match body["mergeType"].as_str() {
-        Some("MERGE_COLUMNS") => {
-            area.columns.clone().map(|column| Area { columns: column..column + 1, ..area.clone() }).collect()
-        }
-        Some("MERGE_ROWS") => area.rows.clone().map(|row| Area { rows: row..row + 1, ..area.clone() }).collect(),
-        _ => vec![area.clone()],
-    };
-    remove_merges(book, &area, "You must select all cells in a merged range to merge or unmerge them.")?;
-    let id = book.sheets[area.sheet].id;
-    for part in parts.iter().filter(|part| part.rows.len() * part.columns.len() > 1) {
-        for row in part.rows.clone().take(book.sheets[area.sheet].grid.len().saturating_sub(part.rows.start)) {
-            let own = usize::from(row == part.rows.start);
-            let rest =
-                Area { rows: row..row + 1, columns: part.columns.start + own..part.columns.end, sheet: area.sheet };
-            book.clear(&rest);
-        }
-        book.sheets[area.sheet].list_mut("merges").push(grid_range(id, part));
-    }
-    book.sheets[area.sheet].tidy();
-    Ok(Value::Null)
-}
-
-fn unmerge(book: &mut Spreadsheet, body: &Value) -> Result<Value, Refusal> {
-    let area = book.resolve_range(&body["range"])?;
-    remove_merges(book, &area, "You must select all cells in a merged range to merge or unmerge them.")?;
-    book.sheets[area.sheet].tidy();
-    Ok(Value::Null)
-}
-
-/// "The range must not partially span any merge."
-fn remove_merges(book: &mut Spreadsheet, area: &Area, partly: &str) -> Result<(), Refusal> {
-    let mut rest = Vec::new();
-    for merge in book.sheets[area.sheet].list("merges") {
-        let other = book.resolve_range(merge)?;
-        let is_inside = area.rows.start <= other.rows.start
-            && other.rows.end <= area.rows.end
-            && area.columns.start <= other.columns.start
-            && other.columns.end <= area.columns.end;
-        match (overlap(&other, area), is_inside) {
-            (false, _) => rest.push(merge.clone()),
-            (true, true) => {}
-            (true, false) => return Err(Refusal::unsourced(partly)),
-        }
-    }
-    *book.sheets[area.sheet].list_mut("merges") = rest;
-    Ok(())
-}
-
 fn set_basic_filter(book: &mut Spreadsheet, filter: &Value) -> Result<Value, Refusal> {
     let sheet = match (filter.get("range"), filter["tableId"].as_str()) {
         (None, Some(_)) => home(book, &KINDS[2], filter)?,
@@ -581,104 +471,5 @@ impl Spreadsheet {
         let id = self.sheets[sheet].id;
         self.sheets[sheet].list_mut(kind.list)[at]["range"] = grid_range(id, &area);
         Ok(Area { rows: below, ..area })
-    }
-
-    /// Ranges of kept objects follow rows or columns of the tab `id`.
-    pub(super) fn shift_kept(&mut self, id: i64, dimension: Dimension, shift: &Shift) {
-        let follow = |value: &mut Value| follow(value, id, dimension, shift);
-        for sheet in self.sheets.iter_mut().filter(|sheet| !sheet.kept.is_empty()) {
-            for list in Arc::make_mut(&mut sheet.kept).values_mut() {
-                list.retain_mut(follow);
-            }
-            sheet.tidy();
-        }
-        if !self.named_ranges.is_empty() {
-            Arc::make_mut(&mut self.named_ranges).retain_mut(follow);
-        }
-    }
-
-    /// Ranges of a tab that gets another id, or a copy of it in another spreadsheet.
-    pub(super) fn readdress_kept(&mut self, sheet: usize, old: i64) {
-        let new = self.sheets[sheet].id;
-        for list in Arc::make_mut(&mut self.sheets[sheet].kept).values_mut() {
-            list.iter_mut().for_each(|value| readdress(value, old, new));
-        }
-    }
-}
-
-fn is_range(members: &Map<String, Value>) -> bool {
-    ["startRowIndex", "endRowIndex", "startColumnIndex", "endColumnIndex"]
-        .iter()
-        .any(|name| members.contains_key(*name))
-}
-
-/// False: nothing is left of it.
-fn follow(value: &mut Value, id: i64, dimension: Dimension, shift: &Shift) -> bool {
-    let is_here = int(value, "sheetId") == id;
-    match value {
-        Value::Array(list) => {
-            let had = !list.is_empty();
-            list.retain_mut(|value| follow(value, id, dimension, shift));
-            !(had && list.is_empty())
-        }
-        Value::Object(members) if is_range(members) => {
-            let names = match dimension {
-                Dimension::Rows => ("startRowIndex", "endRowIndex"),
-                Dimension::Columns => ("startColumnIndex", "endColumnIndex"),
-            };
-            !is_here || follow_ends(members, names, shift)
-        }
-        Value::Object(members) if members.contains_key("dimension") && members.contains_key("endIndex") => {
-            let is_mine = is_here && members["dimension"] == dimension.name();
-            !is_mine || follow_ends(members, ("startIndex", "endIndex"), shift)
-        }
-        Value::Object(members) if members.contains_key("rowIndex") || members.contains_key("columnIndex") => {
-            let name = if dimension == Dimension::Rows { "rowIndex" } else { "columnIndex" };
-            let is_coordinate =
-                members.keys().all(|key| ["rowIndex", "columnIndex", "sheetId"].contains(&key.as_str()));
-            if is_coordinate && is_here {
-                let old = members.get(name).and_then(Value::as_u64).unwrap_or(0) as usize;
-                // What floated above a deleted row floats above the next.
-                let new = shift.line(old).or_else(|| shift.range(old..usize::MAX).map(|rest| rest.start));
-                members.insert(name.into(), new.unwrap_or(0).into());
-            }
-            true
-        }
-        Value::Object(members) => {
-            let gone: Vec<String> = members
-                .iter_mut()
-                .filter_map(|(name, value)| (!follow(value, id, dimension, shift)).then(|| name.clone()))
-                .collect();
-            gone.iter().for_each(|name| drop(members.remove(name)));
-            !gone.iter().any(|name| matches!(name.as_str(), "range" | "ranges"))
-        }
-        _ => true,
-    }
-}
-
-/// An end that is not there is open and stays so.
-fn follow_ends(members: &mut Map<String, Value>, (start, end): (&str, &str), shift: &Shift) -> bool {
-    let number = |name: &str| members.get(name).and_then(Value::as_u64).map(|number| number as usize);
-    let (old_start, old_end) = (number(start), number(end));
-    let Some(new) = shift.range(old_start.unwrap_or(0)..old_end.unwrap_or(usize::MAX / 2)) else { return false };
-    if old_start.is_some() || old_end.is_some() {
-        members.insert(start.into(), new.start.into());
-    }
-    if old_end.is_some() {
-        members.insert(end.into(), new.end.into());
-    }
-    true
-}
-
-fn readdress(value: &mut Value, old: i64, new: i64) {
-    let is_place = matches!(value, Value::Object(members) if is_range(members)
-        || members.contains_key("dimension") || members.contains_key("rowIndex") || members.contains_key("sheetId"));
-    if is_place && int(value, "sheetId") == old {
-        value["sheetId"] = new.into();
-    }
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(|value| readdress(value, old, new)),
-        Value::Object(members) => members.values_mut().for_each(|value| readdress(value, old, new)),
-        _ => {}
     }
 }
