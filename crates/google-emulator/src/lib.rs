@@ -46,6 +46,7 @@
 //! | `POST /_emulator/expire_code` | `{"user_code"}`: its time is over |
 //! | `POST /_emulator/revoke` | `{"account"?}`: the owner removes the app; without it everybody does |
 //! | `POST /_emulator/expire_access_tokens` | no body: refresh tokens stay |
+//! | `GET /_emulator/clients` | `{"clients": [client]}`, each a [`Client`] with `***` for its secret |
 //! | `POST /_emulator/clients` | a [`Client`]; members left out have their defaults |
 //! | `POST /_emulator/spreadsheet` | `{"spreadsheet_id", "trashed"?, "read_only"?}`: the owner bins it, or takes writing away |
 //! | `POST /_emulator/delete_spreadsheet` | `{"spreadsheet_id"}` |
