@@ -36,6 +36,7 @@ cargo xtask COMMAND
   adapters   Google's generated crates with the device's sign-in (builds an async runtime: not part of `test`)
   fuzz [S]   every parser of outside bytes, S seconds each (default 60); `fuzz FILE` runs one input again
   processes [N]  eight processes, N refreshes each (default 100), killed at random
+  gadget-figures  what the time clock takes: processor, wake-ups, memory, bus; beside a loop that polls
   pictures   make the pictures of the README and of docs/timeclock.md again
   bench [--quick] [--page] [CONTEST…]
              Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         "probe-google" => probe(arguments),
         "pictures" => pictures(),
         "adapters" => adapters(),
+        "gadget-figures" => gadget_figures(),
         "bench" => bench::command(&arguments.collect::<Vec<_>>()),
         "cross" => cross::command(&arguments.collect::<Vec<_>>()),
         "processes" => processes(arguments.next().as_deref().unwrap_or("100")),
@@ -181,6 +183,17 @@ fn pictures() -> Step {
         cargo(&["run", "--release", "--locked", "--package", package, "--example", "pictures", "--", "docs"], &[])?;
     }
     Ok(Outcome::Done)
+}
+
+/// Takes about six minutes, most of them spent watching an idle clock.
+fn gadget_figures() -> Step {
+    let package = ["--locked", "--package", "rowkeeper-timeclock"];
+    cargo(&[&["build", "--release", "--bin", "timeclock"], &package[..]].concat(), &[])?;
+    let target = env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into());
+    let (clock, scratch) = (format!("{target}/release/timeclock"), format!("{target}/gadget-figures"));
+    let words = ["--example", "figures", "--", &clock, &scratch, "crates/timeclock/examples/polling.py"];
+    // Only the clock is watched; who watches need not be a release build.
+    cargo(&[&["run", "--quiet"], &package[..], &words].concat(), &[])
 }
 
 /// Runs cargo, with the toolchain that runs us.
