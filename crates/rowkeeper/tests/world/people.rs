@@ -216,7 +216,12 @@ impl World {
         let which = self.chance.below(self.acknowledged.len() as u64) as usize;
         let (id, row) = self.acknowledged.iter().nth(which).unwrap();
         let (id, owner) = (id.clone(), row.device);
-        // Two devices never say something about the same cell: whose word was the last nobody could tell.
+        // Two devices never say something about the same cell: whose word was the last nobody could tell. So only one sibling
+        // of a row's owner has something to say about it.
+        let sibling = (owner + 1) % self.devices.len();
+        if at != owner && at != sibling {
+            return Ok(());
+        }
         let column = if at == owner { "note" } else { "remark" };
         self.said += 1;
         let said = self.said;
