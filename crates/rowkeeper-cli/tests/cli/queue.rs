@@ -55,6 +55,12 @@ fn a_row_that_the_sheet_refuses_is_set_aside_with_its_reason_and_the_others_go_o
     assert!(shown.contains("set aside") && shown.contains("text=\"poison\"") && shown.contains("reason"), "{shown}");
     assert_eq!(json_of(&device, &["show", &ids[1]])[0]["id"], json!(ids[1]));
     device.run(&["queue", "show", "nobody"]).exits(1).says("nobody is not in the queue");
+
+    let findings = device.run(&["doctor", "--json"]).exits(0).json();
+    let outbox = findings.as_array().unwrap().iter().find(|finding| finding["check"] == "outbox").unwrap();
+    assert_eq!(outbox["verdict"], "warning");
+    assert_eq!(outbox["what"], "set aside, because the sheet refused them: 1; waiting: 0");
+    assert!(outbox["advice"].as_str().unwrap().contains("queue list --set-aside"));
 }
 
 #[test]

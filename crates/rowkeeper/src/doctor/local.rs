@@ -199,7 +199,7 @@ fn examine_outbox(
         0 => good("outbox", format!("{} records wait", counts.waiting)),
         aside => warning(
             "outbox",
-            format!("{aside} records were set aside because the sheet refused them, {} wait", counts.waiting),
+            format!("set aside, because the sheet refused them: {aside}; waiting: {}", counts.waiting),
             "`rowkeeper queue list --set-aside` says why; then `queue retry ID` or `queue drop ID`",
         ),
     });
