@@ -1,6 +1,7 @@
 //! Disks that are full, fail or turn read-only under a running device: nothing that was acknowledged is lost, what is not
 //! recorded is said so, and when the disk is well again everything goes on.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -121,6 +122,14 @@ fn failing() -> Outcome {
         ensure!(matches!(code, None | Some(75)), "`record --stdin` on a failing disk ended with {code:?}");
         Ok(())
     })?;
+    // Lost data alone leaves ext4 as it is: its journal has to fail too.
+    let touch = disk.files().join("touch");
+    let refused = || std::fs::File::create(&touch).and_then(|file| file.sync_all()).err().map(|error| error.kind());
+    let clock = clock();
+    while refused() != Some(ErrorKind::ReadOnlyFilesystem) {
+        ensure!(clock() < Duration::from_secs(30), "the file system is not read-only: {:?}", refused());
+        thread::sleep(Duration::from_millis(20));
+    }
     // The device answers again, but the file system has seen enough.
     disk.fail(false);
     let (_, refused) = lone.one(None)?;
