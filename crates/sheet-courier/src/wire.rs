@@ -272,18 +272,28 @@ pub(crate) fn parse_written(body: &[u8]) -> Option<(String, usize)> {
     parse::<Reply>(body).map(|reply| (reply.spreadsheet_id, reply.responses.len()))
 }
 
+/// What a `batchUpdate` answers with.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchAnswer {
+    spreadsheet_id: String,
+    #[serde(default)]
+    replies: Vec<Value>,
+}
+
+impl BatchAnswer {
+    /// A part of the reply to the first request.
+    fn first(&self, pointer: &str) -> Option<&Value> {
+        self.replies.first()?.pointer(pointer)
+    }
+}
+
 /// How many entries the first request of a `batchUpdate` updated.
 pub(crate) fn parse_updated(body: &[u8]) -> Option<(String, usize)> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        spreadsheet_id: String,
-        #[serde(default)]
-        replies: Vec<Value>,
-    }
-    let reply = parse::<Reply>(body)?;
-    let updated = reply.replies.first().and_then(|reply| reply.pointer("/updateDeveloperMetadata/developerMetadata"));
-    Some((reply.spreadsheet_id, updated.and_then(Value::as_array).map_or(0, Vec::len)))
+    let reply = parse::<BatchAnswer>(body)?;
+    let updated = reply.first("/updateDeveloperMetadata/developerMetadata");
+    let updated = updated.and_then(Value::as_array).map_or(0, Vec::len);
+    Some((reply.spreadsheet_id, updated))
 }
 
 /// Part of a `batchUpdate` address: the answer shows, besides the replies, the columns that were asked for.
@@ -393,17 +403,10 @@ pub(crate) struct BatchReply {
 }
 
 pub(crate) fn parse_batch_reply(body: &[u8]) -> Option<BatchReply> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        spreadsheet_id: String,
-        #[serde(default)]
-        replies: Vec<Value>,
-    }
-    let reply = parse::<Reply>(body)?;
-    let first = reply.replies.first();
-    let id = first.and_then(|reply| reply.pointer("/createDeveloperMetadata/developerMetadata/metadataId"));
-    Some(BatchReply { spreadsheet_id: reply.spreadsheet_id, first_id: id.and_then(Value::as_i64).unwrap_or(0) })
+    let reply = parse::<BatchAnswer>(body)?;
+    let id = reply.first("/createDeveloperMetadata/developerMetadata/metadataId");
+    let first_id = id.and_then(Value::as_i64).unwrap_or(0);
+    Some(BatchReply { spreadsheet_id: reply.spreadsheet_id, first_id })
 }
 
 /// A spreadsheet's id, address and tabs.
