@@ -224,7 +224,7 @@ struct Evidence {
     timesyncd: Option<bool>,
     /// Whether the kernel says that its clock was set; none if it cannot be asked.
     kernel: Option<bool>,
-    /// Whether chrony or ntpd runs here, who tell the kernel.
+    /// Whether chrony or ntpd runs here, who tell the kernel. Looked for only where the kernel says no.
     other_keeper: bool,
     /// What the battery clock says, in milliseconds since 1970.
     battery_ms: Option<i64>,
@@ -234,13 +234,13 @@ impl Evidence {
     fn gather() -> Self {
         let timesyncd = Path::new("/run/systemd/timesync");
         let heard = timesyncd.join("synchronized").exists();
-        let kernel = rowkeeper_kernel_clock::is_synchronised();
-        // Only a clock whose word is doubted needs another.
+        // Only a clock whose word is doubted needs another: this runs for every record.
+        let kernel = if heard { None } else { rowkeeper_kernel_clock::is_synchronised() };
         let battery = || fs::read_to_string("/sys/class/rtc/rtc0/since_epoch").ok()?.trim().parse::<i64>().ok();
         Self {
             timesyncd: timesyncd.exists().then_some(heard),
             kernel,
-            other_keeper: OTHER_KEEPERS.iter().any(|trace| Path::new(trace).exists()),
+            other_keeper: kernel == Some(false) && OTHER_KEEPERS.iter().any(|trace| Path::new(trace).exists()),
             battery_ms: if heard || kernel == Some(true) {
                 None
             } else {
