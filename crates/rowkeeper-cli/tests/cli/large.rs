@@ -11,7 +11,7 @@ use crate::device::Device;
 use crate::google::Google;
 
 /// More than a small board has to spare.
-const LARGE: u64 = 300 << 20;
+const LARGE: u64 = 100 << 20;
 
 /// What a process of ours may have in memory at most, with its code, TLS and SQLite.
 const LITTLE_KIB: u64 = 40 << 10;
