@@ -14,6 +14,7 @@ mod interop;
 
 use std::env;
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -114,11 +115,15 @@ fn main() -> ExitCode {
 }
 
 /// All steps run even when one fails, so that one run names everything that is wrong.
+#[expect(clippy::disallowed_methods, reason = "how long a step took is a figure for people")]
 fn test() -> Step {
-    let (mut failed, mut skipped) = (Vec::new(), Vec::new());
+    let (mut failed, mut skipped, mut took) = (Vec::new(), Vec::new(), Vec::new());
     for (name, step) in GATE {
         println!("\n==> {name}");
-        match step() {
+        let begun = Instant::now();
+        let outcome = step();
+        took.push(format!("{name} {} s", begun.elapsed().as_secs()));
+        match outcome {
             Ok(Outcome::Done) => {}
             Ok(Outcome::Skipped(what)) => skipped.extend(what.into_iter().map(|line| format!("{name}: {line}"))),
             Err(what) => {
@@ -129,6 +134,7 @@ fn test() -> Step {
     }
     println!("\n==> summary");
     skipped.iter().for_each(|line| println!("SKIPPED: {line}"));
+    println!("took: {}", took.join(", "));
     println!("{} passed, {} failed", GATE.len() - failed.len(), failed.len());
     if failed.is_empty() { Ok(Outcome::Done) } else { Err(format!("failed: {}", failed.join(", "))) }
 }

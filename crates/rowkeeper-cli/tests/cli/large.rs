@@ -1,4 +1,4 @@
-//! Replies and bodies of hundreds of megabytes, through `call` and `proxy`: no more memory than for small ones, and a part is
+//! Replies and bodies of a hundred megabytes, through `call` and `proxy`: no more memory than for small ones, and a part is
 //! never taken for the whole.
 
 use std::fs::{self, File};
