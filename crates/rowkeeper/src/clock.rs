@@ -21,7 +21,7 @@
 use std::ops::{Add, Sub};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{fmt, fs};
 
@@ -196,14 +196,16 @@ impl Clock for SystemClock {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let unix_ms = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
         let learned = HEARD_AT_BOOT_MS.load(Ordering::Relaxed);
-        judge(unix_ms, &Evidence::gather(), (learned != 0).then_some(learned), self.mono())
+        let mono = self.mono();
+        judge(unix_ms, &Evidence::at_hand(mono), (learned != 0).then_some(learned), mono)
     }
 
     fn boot_id(&self) -> String {
+        // No process outlives its boot. A daemon is asked a dozen times for a row.
+        static BOOT: OnceLock<String> = OnceLock::new();
         // Without one (not Linux, no /proc) every process is a boot of its own, which errs to the safe side.
-        fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .map(|id| id.trim().to_owned())
-            .unwrap_or_else(|_| format!("process-{}", std::process::id()))
+        let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned());
+        BOOT.get_or_init(|| read().unwrap_or_else(|_| format!("process-{}", std::process::id()))).clone()
     }
 
     fn wait(&self, until: Mono, stop: &Stop) -> Woke {
@@ -230,7 +232,22 @@ struct Evidence {
     battery_ms: Option<i64>,
 }
 
+/// For so long what was gathered is good for the next question too: a row asks a dozen times in a few milliseconds. A
+/// time that is doubted a second too long is put right like any other.
+const STILL_GOOD: Duration = Duration::from_secs(1);
+
 impl Evidence {
+    /// What is known, not older than [`STILL_GOOD`].
+    fn at_hand(now: Mono) -> Self {
+        static LAST: Mutex<Option<(Mono, Evidence)>> = Mutex::new(None);
+        // Replaced whole or not at all.
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last {
+            Some((then, evidence)) if now.since(then) < STILL_GOOD => evidence,
+            _ => last.insert((now, Self::gather())).1,
+        }
+    }
+
     fn gather() -> Self {
         let timesyncd = Path::new("/run/systemd/timesync");
         let heard = timesyncd.join("synchronized").exists();

@@ -15,10 +15,11 @@
 //! Tokens lie in the file in the clear, mode 0600: whoever is root on the device, or takes its card, can read them. With
 //! a key ([`GrantStore::sealed_with`]) the card alone is not enough; [`StoreKey`] says what that is good for.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,35 @@ pub struct GrantStore {
     path: PathBuf,
     lock: PathBuf,
     key: Option<Arc<StoreKey>>,
+    /// What the last read found, for as long as the file is the same: a daemon looks half a dozen times for a row.
+    last: Arc<Mutex<Last>>,
+}
+
+type Last = Option<(Face, Box<Stored>)>;
+
+/// By what a file is told from the one that was there before. Every change of ours renames another file over it, and any
+/// other change moves its `ctime`, which nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Face {
+    device: u64,
+    inode: u64,
+    len: u64,
+    changed: (i64, i64),
+}
+
+impl Face {
+    fn of(meta: &Metadata) -> Self {
+        let changed = (meta.ctime(), meta.ctime_nsec());
+        Self { device: meta.dev(), inode: meta.ino(), len: meta.len(), changed }
+    }
+
+    /// Old enough that the next change will show: the kernel's stamps move every few milliseconds only.
+    fn is_settled(self) -> bool {
+        const TICKS_MS: i64 = 100;
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let (seconds, nanos) = (now.tv_sec.saturating_sub(self.changed.0), now.tv_nsec.saturating_sub(self.changed.1));
+        seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000) > TICKS_MS
+    }
 }
 
 /// What a read found.
@@ -295,14 +325,14 @@ pub struct Locked<'s> {
 impl GrantStore {
     /// The store in that directory, which is made (0700) when it is first written to.
     pub fn new(state_dir: &Path) -> Self {
-        Self { path: state_dir.join("grant.json"), lock: state_dir.join("grant.lock"), key: None }
+        Self { path: state_dir.join("grant.json"), lock: state_dir.join("grant.lock"), key: None, last: Arc::default() }
     }
 
     /// The same store, encrypted with `key` from the next write on, and every generation of it. What was written in the
     /// clear before is still read.
     #[must_use]
     pub fn sealed_with(self, key: Arc<StoreKey>) -> Self {
-        Self { key: Some(key), ..self }
+        Self { key: Some(key), last: Arc::default(), ..self }
     }
 
     /// Reads the grant. Never changes anything.
@@ -310,7 +340,19 @@ impl GrantStore {
     /// # Errors
     /// See [`StoreError`]; a missing file is [`Loaded::Nothing`] and no error.
     pub fn load(&self) -> Result<Loaded, StoreError> {
-        let damage = match self.read(&self.path) {
+        let face = fs::symlink_metadata(&self.path).ok().map(|meta| Face::of(&meta));
+        if let (Some(face), Some((known, stored))) = (face, &*self.last())
+            && face == *known
+        {
+            return Ok(Loaded::Whole(stored.clone()));
+        }
+        let read = self.read(&self.path);
+        // Looked at before it was read: should it have been replaced in between, it is read once more than needed.
+        *self.last() = match (face, &read) {
+            (Some(face), Ok(Some(stored))) if face.is_settled() => Some((face, stored.clone())),
+            _ => None,
+        };
+        let damage = match read {
             Ok(Some(stored)) => return Ok(Loaded::Whole(stored)),
             // Every change renames over the current file, so it is there whenever a previous one is, except in the
             // moment of a sign-out: then nothing is the right answer.
@@ -352,6 +394,11 @@ impl GrantStore {
             durable::make_dir(dir).map_err(|cause| trouble(dir, cause))?;
         }
         durable::open_lock(&self.lock).map_err(|cause| trouble(&self.lock, cause))
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        // Replaced whole or not at all.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn previous(&self) -> PathBuf {
@@ -548,6 +595,29 @@ mod tests {
 
     fn token(stored: &Stored) -> &str {
         stored.grant.as_ref().unwrap().refresh_token.as_ref().unwrap()
+    }
+
+    #[test]
+    fn a_file_that_stayed_the_same_is_not_read_again_and_every_change_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, other) = (GrantStore::new(dir.path()), GrantStore::new(dir.path()));
+        store.lock().unwrap().save(&sample("one")).unwrap();
+        let face = |store: &GrantStore| Face::of(&fs::symlink_metadata(&store.path).unwrap());
+        let loaded = |store: &GrantStore| match store.load().unwrap() {
+            Loaded::Whole(stored) => token(&stored).to_owned(),
+            found => panic!("{found:?}"),
+        };
+        assert_eq!(loaded(&store), "one");
+        assert!(store.last().is_none(), "too young to be told from its next change");
+        // As if it had been read long ago.
+        *store.last() = Some((face(&store), Box::new(sample("remembered"))));
+        assert_eq!(loaded(&store), "remembered");
+        other.lock().unwrap().save(&sample("two")).unwrap();
+        assert_eq!(loaded(&store), "two", "another process wrote");
+        *store.last() = Some((face(&store), Box::new(sample("remembered"))));
+        other.lock().unwrap().clear().unwrap();
+        assert!(matches!(store.load().unwrap(), Loaded::Nothing));
+        assert!(store.last().is_none(), "what was signed out of is not kept");
     }
 
     #[test]
