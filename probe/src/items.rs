@@ -78,4 +78,5 @@ pub const ITEMS: &[Item] = &[
     ask("S26", sheets::anchor_without_match),
     ask("S27", sheets::refusal_shape),
     not("S28", "nobody can make a request land late at Google; the protocol waits 10 minutes where it matters"),
+    ask("S29", sheets::look_by_filter),
 ];

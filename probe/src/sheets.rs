@@ -144,6 +144,25 @@ pub(crate) fn delete_without_match(probe: &mut Probe<'_>) -> Answer {
     Ok(("400, or 200 with an empty reply; pruning takes either".into(), observed, Learnt))
 }
 
+/// What lets a start be one read: does a filter of ranges keep the spreadsheet's own metadata out?
+pub(crate) fn look_by_filter(probe: &mut Probe<'_>) -> Answer {
+    let id = probe.metadata_id();
+    must(probe.batch(&json!([marker(id, "look")]))?)?;
+    let filter = json!({ "dataFilters": [{ "gridRange": { "sheetId": TAB, "startRowIndex": 0, "endRowIndex": 1 } }] });
+    let fields =
+        ":getByDataFilter?fields=spreadsheetId,developerMetadata(metadataId,metadataKey),sheets.properties.sheetId";
+    let answer = must(probe.sheet_call("POST", fields, Some(&filter))?)?;
+    let entries = answer["developerMetadata"].as_array().map_or(&[][..], Vec::as_slice);
+    let there = entries.iter().any(|entry| entry["metadataId"] == id);
+    let observed = format!(
+        "{} tabs and {} pieces of metadata; the newest is {}",
+        answer["sheets"].as_array().map_or(0, Vec::len),
+        entries.len(),
+        if there { "there" } else { "not there: a start takes two reads" }
+    );
+    Ok(("the spreadsheet's own metadata is there, or it is searched for".into(), observed, Learnt))
+}
+
 fn kind(answer: &Said) -> &'static str {
     if answer.0 == 200 { "an empty reply" } else { "the batch is refused" }
 }

@@ -88,11 +88,17 @@ pub(crate) fn get_name(spreadsheet: &str) -> Call {
 
 /// `spreadsheets.getByDataFilter` of the sizes and first rows of tabs, by their ids: names may have changed.
 pub(crate) fn glance(spreadsheet: &str, tabs: impl Iterator<Item = i32>) -> Call {
-    let first_row = |tab: i32| json!({"gridRange": {"sheetId": tab, "startRowIndex": 0, "endRowIndex": 1}});
-    let filters: Vec<Value> = tabs.map(first_row).collect();
     let fields = ":getByDataFilter?fields=spreadsheetId,sheets(properties(sheetId,gridProperties(columnCount)),\
                   data(startRow,startColumn,rowData(values(formattedValue))))";
+    let filters: Vec<Value> = tabs.map(first_row).collect();
     Call::read(path(spreadsheet, fields), &json!({ "dataFilters": filters }))
+}
+
+/// The same, and all metadata of the spreadsheet, whosever it is.
+pub(crate) fn look(spreadsheet: &str, tabs: impl Iterator<Item = i32>) -> Call {
+    let mut call = glance(spreadsheet, tabs);
+    call.path.push_str(",developerMetadata(metadataId,metadataKey,metadataValue)");
+    call
 }
 
 /// A tab's size and first row.
@@ -103,14 +109,24 @@ pub(crate) struct Glimpse {
     pub(crate) header: Vec<String>,
 }
 
-/// The spreadsheet's id and what was found of its tabs.
-pub(crate) fn parse_glance(body: &[u8]) -> Option<(String, Vec<Glimpse>)> {
+/// What a glance shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    pub(crate) spreadsheet_id: String,
+    pub(crate) tabs: Vec<Glimpse>,
+    /// Of the spreadsheet itself; empty where it was not asked for.
+    pub(crate) metadata: Vec<Metadata>,
+}
+
+pub(crate) fn parse_glance(body: &[u8]) -> Option<Glance> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Reply {
         spreadsheet_id: String,
         #[serde(default)]
         sheets: Vec<Found>,
+        #[serde(default)]
+        developer_metadata: Vec<Metadata>,
     }
     #[derive(Deserialize)]
     struct Found {
@@ -154,7 +170,7 @@ pub(crate) fn parse_glance(body: &[u8]) -> Option<(String, Vec<Glimpse>)> {
         let grid_columns = properties.grid_properties.column_count;
         tabs.push(Glimpse { sheet_id: properties.sheet_id, grid_columns, header });
     }
-    Some((reply.spreadsheet_id, tabs))
+    Some(Glance { spreadsheet_id: reply.spreadsheet_id, tabs, metadata: reply.developer_metadata })
 }
 
 /// `spreadsheets.get` of all tabs and of the layout registers, in one answer.
@@ -542,7 +558,7 @@ mod tests {
             br#"{"spreadsheetId":"x","replies":[{"createDeveloperMetadata":{"developerMetadata":{"metadataId":7}}},{}]}"#,
             br#"{"matchedDeveloperMetadata":[{"developerMetadata":{"metadataId":1,"metadataKey":"rk","metadataValue":"A"}}]}"#,
             br#"{"spreadsheetId":"x","sheets":[{"properties":{"title":"t","gridProperties":{"columnCount":3}}}]}"#,
-            br#"{"spreadsheetId":"x","sheets":[{"properties":{"sheetId":7,"gridProperties":{"columnCount":3}},"data":[{"rowData":[{"values":[{"formattedValue":"a"},{},{"formattedValue":"b"},{}]}]}]}]}"#,
+            br#"{"spreadsheetId":"x","sheets":[{"properties":{"sheetId":7,"gridProperties":{"columnCount":3}},"data":[{"rowData":[{"values":[{"formattedValue":"a"},{},{"formattedValue":"b"},{}]}]}]}],"developerMetadata":[{"metadataId":1,"metadataKey":"rk","metadataValue":"A"}]}"#,
             br#"{"valueRanges":[{"range":"t!1:1","values":[["a",1,true,""]]},{"range":"u!1:1"}]}"#,
             br#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"reason":"RATE_LIMIT_EXCEEDED"},{"retryDelay":"3.5s"}]}}"#,
         ];
@@ -575,7 +591,8 @@ mod tests {
         assert_eq!(parse_spreadsheet(real[2]).unwrap().sheets[0].properties.sheet_id, 0);
         let header = ["a", "", "b"].map(String::from).to_vec();
         let tab = Glimpse { sheet_id: 7, grid_columns: 3, header };
-        assert_eq!(parse_glance(real[3]), Some(("x".into(), alloc::vec![tab])));
+        let glance = parse_glance(real[3]).unwrap();
+        assert_eq!((glance.spreadsheet_id.as_str(), &glance.tabs, glance.metadata.len()), ("x", &alloc::vec![tab], 1));
         assert_eq!(parse_headers(real[4], 2).unwrap()[0], ["a", "1", "true", ""]);
         let error = parse_error(real[5]).unwrap();
         assert_eq!((error.reasons, error.retry_delay_s), (alloc::vec!["RATE_LIMIT_EXCEEDED".to_string()], Some(3)));

@@ -21,23 +21,23 @@ fn asked(google: &Google, seen: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_start_asks_three_times_and_a_lone_row_once() {
+fn a_start_asks_twice_and_a_lone_row_once() {
     let google = Google::start();
     let device = google.signed_in();
     device.record(&["n=1"]);
     device.run(&["deliver"]).exits(0);
 
-    // Markers and layout versions, the header, the row.
+    // Markers, layout versions and the header; the row.
     let seen = google.log().len();
     device.record(&["n=2"]);
     device.run(&["deliver"]).exits(0);
-    assert_eq!(asked(&google, seen), ["search", "getByDataFilter", "batchUpdate"]);
+    assert_eq!(asked(&google, seen), ["getByDataFilter", "batchUpdate"]);
 
     google.model(|model| model.expire_access_tokens());
     let seen = google.log().len();
     device.record(&["n=3"]);
     device.run(&["deliver"]).exits(0);
-    assert_eq!(asked(&google, seen), ["search", "token", "search", "getByDataFilter", "batchUpdate"]);
+    assert_eq!(asked(&google, seen), ["getByDataFilter", "token", "getByDataFilter", "batchUpdate"]);
 
     let daemon = device.start(&["run"]);
     device.record(&["n=4"]);
@@ -64,11 +64,11 @@ fn a_thousand_rows_are_one_call_of_known_size() {
     device.feed(&["record", "--stdin"], rows).exits(0);
     let (seen, sent, received) = (google.log().len(), line.sent.load(Relaxed), line.received.load(Relaxed));
     device.run(&["deliver"]).exits(0);
-    assert_eq!(asked(&google, seen), ["search", "getByDataFilter", "batchUpdate"]);
+    assert_eq!(asked(&google, seen), ["getByDataFilter", "batchUpdate"]);
     // 411 bytes a row when this was written; JSON's names are most of it.
     let sent = line.sent.load(Relaxed) - sent;
     assert!((300_000..450_000).contains(&sent), "{sent} bytes were sent for 1,000 rows");
-    // Three answers: about 2.2 kB, whatever the number of rows.
+    // Two answers: about 1.9 kB, whatever the number of rows.
     let received = line.received.load(Relaxed) - received;
     assert!(received < 4_000, "{received} bytes were received");
 }

@@ -23,6 +23,8 @@ pub(crate) struct Weather {
     pub(crate) stale: f64,
     /// So many processes die in the middle of an attempt.
     pub(crate) crash: f64,
+    /// So many looks at tabs by filter hold nothing of the spreadsheet's own metadata (docs/google.md, S29).
+    pub(crate) narrow: f64,
 }
 
 /// How an attempt ends for the one who made it.
@@ -187,7 +189,8 @@ impl Net {
         self.past.retain(|(at, _)| *at + OLDEST_READ >= now);
         let writes = [":batchUpdate", ":batchUpdateByDataFilter"];
         let is_read = !writes.iter().any(|end| sent.path().ends_with(end)) && sent.path() != "/v4/spreadsheets";
-        let reply = if let Some(no) = self.refusal(&sent) {
+        let is_look = sent.path().ends_with(":getByDataFilter");
+        let mut reply = if let Some(no) = self.refusal(&sent) {
             no
         } else if is_read && !self.past.is_empty() && chance.is(self.weather.stale) {
             let mut past = self.past[chance.below(self.past.len() as u64) as usize].1.clone();
@@ -195,6 +198,11 @@ impl Net {
         } else {
             self.land(&sent, now)
         };
+        if is_look && chance.is(self.weather.narrow) {
+            let mut shown = json_of(&reply.body);
+            _ = shown.as_object_mut().and_then(|shown| shown.remove("developerMetadata"));
+            reply.body = shown.to_string().into_bytes();
+        }
         clock.pass(Duration::from_millis(20 + chance.below(400)));
         reply
     }

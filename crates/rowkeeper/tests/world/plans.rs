@@ -55,6 +55,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
             late: chance.pick(&[0.1, 0.5]),
             stale: chance.pick(&[0.0, 0.0, 0.3]),
             crash: chance.pick(&[0.0, 0.02, 0.1]),
+            narrow: chance.pick(&[0.0, 0.0, 0.5, 1.0]),
         },
         devices: chance.pick(&[1, 1, 2, 3]),
         rows: 5 + chance.below(20),
@@ -79,7 +80,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
 /// A bad week without anything that could be a reason to stop.
 pub(crate) fn stormy(seed: u64) -> Plan {
     Plan {
-        weather: Weather { trouble: 0.4, late: 0.5, stale: 0.3, crash: 0.05 },
+        weather: Weather { trouble: 0.4, late: 0.5, stale: 0.3, crash: 0.05, narrow: 0.1 },
         death: 0.05,
         rows: 60,
         burst: 1,
@@ -127,7 +128,7 @@ pub(crate) fn restored(seed: u64) -> Plan {
         rows: 60,
         burst: 1,
         pause: chance.pick(&[60, 120, 300]),
-        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0 },
+        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0, narrow: 0.1 },
         death: 0.0,
         ..stormy(seed)
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::{Asked, Courier, Next};
 use crate::C;
+use crate::durable::Marker;
 use crate::freeze;
 use crate::ids::{MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, tab_of};
@@ -24,6 +25,31 @@ impl Courier {
         }
     }
 
+    /// The contact check, and the header rows in the same answer where it can be proved that it holds all that a check needs.
+    /// The newest applied marker of ours is always there (protocol section 6): an answer without it has left metadata out.
+    pub(super) fn check_and_glance(&self) -> Asked {
+        match self.tabs_by_id() {
+            Some(tabs) if !self.look_in_vain && self.newest_applied().is_some() => Asked::Look(tabs),
+            _ => Asked::Check,
+        }
+    }
+
+    pub(super) fn newest_applied(&self) -> Option<&Marker> {
+        self.state.markers.iter().filter(|marker| marker.applied).max_by_key(|marker| marker.seq)
+    }
+
+    /// The wanted tables' tabs, if each has an id that is known or likely. None without tables.
+    fn tabs_by_id(&self) -> Option<Vec<(String, i32)>> {
+        let tables = self.tables_wanted();
+        // A tab that was not seen yet has most likely the id that we give it.
+        let id = |table: &String| {
+            let guess = (!self.guess_refused).then(|| sheet_id_of_table(table));
+            Some((table.clone(), self.tab_ids.get(table).copied().or(guess)?))
+        };
+        let tabs: Option<Vec<_>> = tables.iter().map(id).collect();
+        tabs.filter(|tabs| !tabs.is_empty())
+    }
+
     /// People move, rename and insert columns: a layout is believed for as long as a check is.
     pub(super) fn layout_needed(&mut self, now: Duration) -> Option<Next> {
         if self.known.layout.is_some() && now.saturating_sub(self.known.at) >= C {
@@ -38,15 +64,8 @@ impl Courier {
             return Some(Next::Ask(Asked::Check));
         }
         let Some(tabs) = &self.known.tabs else {
-            // A tab that was not seen yet has most likely the id that we give it.
-            let id = |table: &String| {
-                let guess = (!self.guess_refused).then(|| sheet_id_of_table(table));
-                Some((table.clone(), self.tab_ids.get(table).copied().or(guess)?))
-            };
-            let seen: Vec<(String, i32)> = tables.iter().filter_map(id).collect();
             // One round trip instead of two, whatever a person called the tabs meanwhile.
-            let all_seen = seen.len() == tables.len() && !tables.is_empty();
-            return Some(Next::Ask(if all_seen { Asked::Glance(seen) } else { Asked::Tabs }));
+            return Some(Next::Ask(self.tabs_by_id().map_or(Asked::Tabs, Asked::Glance)));
         };
         let found: Vec<(String, SheetProperties)> =
             tables.iter().filter_map(|table| tab_of(table, tabs).map(|tab| (table.clone(), tab.clone()))).collect();
@@ -89,6 +108,7 @@ impl Courier {
             (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
             (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
             (Asked::Glance(tabs), _) => wire::glance(sheet, tabs.iter().map(|(_, id)| *id)),
+            (Asked::Look(tabs), _) => wire::look(sheet, tabs.iter().map(|(_, id)| *id)),
             (Asked::Headers(tabs), _) => {
                 let titles: Vec<&str> = tabs.iter().map(|(_, tab)| tab.title.as_str()).collect();
                 wire::get_headers(sheet, &titles)

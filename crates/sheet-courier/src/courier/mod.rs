@@ -121,6 +121,8 @@ pub struct Courier {
     tab_ids: BTreeMap<String, i32>,
     /// A look at tabs by their ids failed: one is gone, or has another id, as in a spreadsheet that was adopted.
     guess_refused: bool,
+    /// An answer about tabs did not hold the spreadsheet's metadata: they are asked for one by one.
+    look_in_vain: bool,
     gathered: Option<Vec<Row>>,
     /// The amendment whose turn it is.
     amend: Option<Amend>,
@@ -162,6 +164,8 @@ enum Asked {
     Create,
     /// Our markers and all layout registers.
     Check,
+    /// The same, and tabs as [`Asked::Glance`], in one answer.
+    Look(Vec<(String, i32)>),
     Tabs,
     /// Tabs whose ids are known, with their header rows, in one answer.
     Glance(Vec<(String, i32)>),
@@ -252,6 +256,7 @@ impl Courier {
             known: Known::default(),
             tab_ids: BTreeMap::new(),
             guess_refused: false,
+            look_in_vain: false,
             gathered: None,
             amend: None,
             amending: Amending::default(),
@@ -452,7 +457,7 @@ impl Courier {
         // Rows of an earlier boot count as recorded at its start.
         let oldest = rows.iter().map(|row| row.recorded.unwrap_or(Duration::ZERO)).min().unwrap_or(now);
         if self.check_needed(oldest, now) {
-            return Next::Ask(Asked::Check);
+            return Next::Ask(self.check_and_glance());
         }
         if let Some(read) = self.layout_needed(now) {
             return read;
