@@ -4,6 +4,7 @@
 //! A toolchain that has the target's standard library is used as it is. Else the library is built from its source, by
 //! ours if that has `rust-src`, or by Debian's current Rust, as in `bare`.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs};
@@ -43,7 +44,7 @@ pub(crate) fn command(names: &[String]) -> Step {
                     let len = fs::metadata(binary).map_err(|error| format!("{}: {error}", binary.display()))?.len();
                     println!("{:>9} bytes  {}", len, binary.display());
                 }
-                skipped.extend(target.try_out(&binaries[0])?);
+                skipped.extend(target.try_out(&binaries)?);
             }
             Err(why) => skipped.push(format!("{}: {why}", target.name)),
         }
@@ -55,7 +56,7 @@ pub(crate) fn command(names: &[String]) -> Step {
 pub(crate) fn check() -> Step {
     let target = &TARGETS[0];
     let why = match target.build(Purpose::Trial)? {
-        Ok(binaries) => target.try_out(&binaries[0])?,
+        Ok(binaries) => target.try_out(&binaries)?,
         Err(why) => Some(format!("nothing was built for {}: {why}", target.triple)),
     };
     Ok(why.map_or(Outcome::Done, |why| Outcome::Skipped(vec![why])))
@@ -166,9 +167,12 @@ impl Target {
         cargo
     }
 
-    /// A sign-in, a record and its delivery. Why not, if it cannot be run here.
-    fn try_out(&self, binary: &Path) -> Result<Option<String>, String> {
-        let [qemu, cpu @ ..] = self.qemu else { return Err("a target without an emulator".into()) };
+    /// A sign-in, a record and its delivery; then, if it was built, the clock's first minute. Why not, if they cannot be
+    /// run here.
+    fn try_out(&self, binaries: &[PathBuf]) -> Result<Option<String>, String> {
+        let ([qemu, cpu @ ..], [binary, clock @ ..]) = (self.qemu, binaries) else {
+            return Err("a target without an emulator, or without binaries".into());
+        };
         if !bare::is_there(qemu)
             && let Err(why) = bare::install(&["qemu-user-static"])
         {
@@ -189,12 +193,13 @@ impl Target {
         let google = Google::start(&folder())?;
         let state = folder().join("state");
         _ = fs::remove_dir_all(&state);
-        let rowkeeper = |arguments: &[&str]| -> Result<String, String> {
+        let under_qemu = |binary: &Path, arguments: &[&str]| {
             let mut command = Command::new("timeout");
             command.arg("120").arg(qemu).args(cpu).arg(binary).args(arguments).stdin(Stdio::null());
             command.env("ROWKEEPER_EMULATOR", &google.url).env("ROWKEEPER_STATE_DIR", &state).current_dir(folder());
-            bare::output(&mut command)
+            command
         };
+        let rowkeeper = |arguments: &[&str]| bare::output(&mut under_qemu(binary, arguments));
         rowkeeper(&["sign-in", "--panel", "none"])?;
         let id = rowkeeper(&["record", "board=pi", "temperature=21.5"])?;
         rowkeeper(&["deliver", "--for", "60s"])?;
@@ -205,8 +210,43 @@ impl Target {
             return Err(format!("the row {id} is not in the sheet once: {rows}"));
         }
         println!("{} under {qemu}: signed in, recorded, delivered", self.triple);
+        for clock in clock {
+            let help = bare::output(&mut under_qemu(clock, &["--help"]))?;
+            if help.contains("--sim") {
+                return Err(format!("{} offers a simulator that is not in it", clock.display()));
+            }
+            first_minute(under_qemu(clock, &[]), &state.with_file_name("clock"))?;
+            println!("{} under {qemu}: the clock signed in and made its spreadsheet", self.triple);
+        }
         Ok(None)
     }
+}
+
+/// A clock whose badge reader is not plugged in yet: signed in, with its spreadsheet made, and stopped as a service is.
+fn first_minute(mut clock: Command, home: &Path) -> Result<(), String> {
+    _ = fs::remove_dir_all(home);
+    fs::create_dir_all(home).map_err(|error| format!("{}: {error}", home.display()))?;
+    let config = home.join("rowkeeper.toml");
+    let text = "[timeclock.reader]\ndevice = \"/nonexistent/reader\"\n";
+    fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
+    clock.args(["--panel", "none", "--config"]).arg(config).arg("--state-dir").arg(home.join("state"));
+    let mut process =
+        clock.stderr(Stdio::piped()).spawn().map_err(|error| format!("cannot start the clock: {error}"))?;
+    let said = process.stderr.take().map(BufReader::new).ok_or("no stderr")?;
+    let mut heard = String::new();
+    for line in said.lines().map_while(Result::ok) {
+        heard = heard + &line + "\n";
+        if line.contains("the spreadsheet is there") {
+            // `timeout` hands the signal on; the rest of what is said has nowhere to go, which is not its trouble.
+            run(Command::new("kill").arg(process.id().to_string()))?;
+            break;
+        }
+    }
+    let status = process.wait().map_err(|error| error.to_string())?;
+    if heard.contains("the spreadsheet is there") && status.success() {
+        return Ok(());
+    }
+    Err(format!("the clock did not get to its spreadsheet, or did not end well ({status}): {heard}"))
 }
 
 impl Purpose {
@@ -259,7 +299,7 @@ impl Google {
         let mut process = command.spawn().map_err(|error| format!("cannot start the emulator: {error}"))?;
         let mut line = String::new();
         let out = process.stdout.take().ok_or("no stdout")?;
-        _ = std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line);
+        _ = BufReader::new(out).read_line(&mut line);
         let url = line.trim().strip_prefix("listening on ").map(str::to_owned);
         let mut google = Self { process, url: url.unwrap_or_default() };
         if google.url.is_empty() {

@@ -6,6 +6,7 @@
 mod display;
 pub mod exit;
 mod glass;
+mod gpio;
 pub mod input;
 mod kind;
 pub mod knob;

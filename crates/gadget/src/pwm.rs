@@ -9,8 +9,9 @@ use rowkeeper::clock::{Clock, Stop, SystemClock};
 
 use crate::light::{Light, Rgb};
 
-/// A kilohertz: far from flicker, and slow enough for any driver.
-const PERIOD_NS: u64 = 1_000_000;
+/// 200 times a second: no eye sees it flicker, and a kernel that makes the pulses itself (`pwm-gpio`) is woken twice for
+/// each, and late by some millionths of a second, which in a shorter period would make a dim light tremble.
+const PERIOD_NS: u64 = 5_000_000;
 
 /// How it is wired.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +77,17 @@ fn open(channel: &Path) -> io::Result<()> {
 
 fn put(folder: &Path, name: &str, value: u64) -> io::Result<()> {
     let path = folder.join(name);
-    fs::write(&path, value.to_string())
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    fs::write(&path, value.to_string()).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "; is its dtoverlay in config.txt? `ls -l /sys/class/pwm` lists the chips",
+            io::ErrorKind::PermissionDenied => {
+                "; add this user to the group of the udev rule: `sudo usermod -aG gpio USER`"
+            }
+            io::ErrorKind::ResourceBusy => "; another program has exported it",
+            _ => "",
+        };
+        io::Error::new(error.kind(), format!("{}: {error}{advice}", path.display()))
+    })
 }
 
 #[cfg(test)]
@@ -92,12 +102,12 @@ mod tests {
         let read = |at: usize, name: &str| fs::read_to_string(channels[at].join(name)).unwrap();
         let mut light = PwmLight::new(Wires { channels: channels.clone(), common_anode: false });
         light.shine(Rgb(255, 0, 128)).unwrap();
-        assert_eq!([read(0, "duty_cycle"), read(1, "duty_cycle")], ["1000000", "0"]);
-        assert_eq!(read(2, "duty_cycle"), "251956");
-        assert_eq!([read(1, "period"), read(1, "enable")], ["1000000", "1"]);
+        assert_eq!([read(0, "duty_cycle"), read(1, "duty_cycle")], ["5000000", "0"]);
+        assert_eq!(read(2, "duty_cycle"), "1259784");
+        assert_eq!([read(1, "period"), read(1, "enable")], ["5000000", "1"]);
         let mut light = PwmLight::new(Wires { channels: channels.clone(), common_anode: true });
         light.shine(Rgb(255, 0, 0)).unwrap();
-        assert_eq!([read(0, "duty_cycle"), read(1, "duty_cycle")], ["0", "1000000"]);
+        assert_eq!([read(0, "duty_cycle"), read(1, "duty_cycle")], ["0", "5000000"]);
         fs::remove_dir_all(&dir).unwrap();
         assert!(light.shine(Rgb::DARK).is_err(), "and it is opened anew next time");
     }
@@ -108,5 +118,10 @@ mod tests {
             PwmLight::new(Wires { channels: ["/nowhere/red", "b", "c"].map(PathBuf::from), common_anode: false });
         let error = light.shine(Rgb::DARK).unwrap_err().to_string();
         assert!(error.contains("/nowhere/red is not a PWM channel"), "{error}");
+        let channels = ["pwm0", "pwm1", "pwm2"].map(|name| PathBuf::from("/nowhere/pwmchip0").join(name));
+        let mut light = PwmLight::new(Wires { channels, common_anode: false });
+        let error = light.shine(Rgb::DARK).unwrap_err().to_string();
+        assert!(error.starts_with("/nowhere/pwmchip0/export: No such file"), "{error}");
+        assert!(error.ends_with("is its dtoverlay in config.txt? `ls -l /sys/class/pwm` lists the chips"), "{error}");
     }
 }

@@ -11,33 +11,45 @@ use std::time::Duration;
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::OutputPin;
-use embedded_hal::i2c::{ErrorType, I2c, Operation};
+use embedded_hal::i2c::{self, I2c};
+use embedded_hal::spi::{self, SpiDevice};
 use gpiocdev::line::Value;
 use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
-use linux_embedded_hal::{Delay, I2CError, I2cdev, SpidevDevice};
+use linux_embedded_hal::{Delay, I2CError, I2cdev, SPIError, SpidevDevice};
+use rowkeeper::clock::{Clock, Mono, SystemClock};
 use rowkeeper_panel::drivers::{
     DisplaySize128x32, DisplaySize128x64, Driver, Hd44780, I2CDisplayInterface, SPIInterface, Sh1106, Silent, Ssd1306,
 };
 use rowkeeper_panel::{Care, Geometry, Glow, Screen, next_change, render};
 
 use crate::glass::Glass;
+use crate::gpio;
 use crate::kind::{Bus, Model, Wiring};
+
+/// A display that was found.
+struct Opened {
+    driver: Box<dyn Driver>,
+    /// Held as long as the display is used: a line that was let go may float, and a display that is reset goes dark.
+    _reset: Option<Line>,
+}
 
 /// A display on a bus.
 pub(crate) struct Wired {
     wiring: Wiring,
     /// `None`: not opened yet, or lost.
-    driver: Option<Box<dyn Driver>>,
+    driver: Option<Opened>,
     why: Why,
     glow: Glow,
     /// What the display was told.
     shining: Option<Glow>,
+    /// When it is told all of it again.
+    renewal: Mono,
 }
 
 impl Wired {
     pub(crate) fn new(wiring: Wiring) -> Self {
-        Self { wiring, driver: None, why: Why::default(), glow: Glow::Full, shining: None }
+        Self { wiring, driver: None, why: Why::default(), glow: Glow::Full, shining: None, renewal: Mono::default() }
     }
 
     fn geometry(&self) -> Geometry {
@@ -58,12 +70,13 @@ impl Wired {
     }
 
     fn try_with(&mut self, deed: impl FnOnce(&mut dyn Driver) -> Result<(), Silent>) -> io::Result<()> {
-        let driver = match &mut self.driver {
-            Some(driver) => driver,
+        let Opened { driver, .. } = match &mut self.driver {
+            Some(opened) => opened,
             None => {
-                let mut driver = open(&self.wiring, &self.why)?;
-                driver.start().map_err(|Silent| self.why.silence(&self.wiring))?;
-                self.driver.insert(driver)
+                let mut opened = open(&self.wiring, &self.why)?;
+                opened.driver.start().map_err(|Silent| self.why.silence(&self.wiring))?;
+                self.renewal = SystemClock.mono() + RENEWAL;
+                self.driver.insert(opened)
             }
         };
         if self.shining != Some(self.glow) {
@@ -74,19 +87,29 @@ impl Wired {
     }
 }
 
-/// The picture moves by a dot so often, so that no edge burns in.
+/// A display whose power was away between two pictures has not been missed: its bus answers, and it knows nothing. Told
+/// all of it so often, it comes back by itself.
+const RENEWAL: Duration = Duration::from_secs(60);
+
+/// The picture is looked at so often, and moved by a dot, so that no edge burns in.
 const SHIFT: Duration = Duration::from_secs(60);
 
 impl Glass for Wired {
     fn flush(&mut self, screen: &Screen, elapsed: Duration) -> io::Result<()> {
         let frame = render(screen, self.geometry(), elapsed).shifted(elapsed);
-        self.with(|driver| driver.show(&frame))
+        let now = SystemClock.mono();
+        if now < self.renewal {
+            return self.with(|driver| driver.show(&frame));
+        }
+        self.renewal = now + RENEWAL;
+        let glow = self.glow;
+        self.with(|driver| driver.renew().and_then(|()| driver.glow(glow)).and_then(|()| driver.show(&frame)))
     }
 
     fn next_change(&self, screen: &Screen, elapsed: Duration) -> Option<Duration> {
         let motion = next_change(screen, self.geometry(), elapsed);
-        let shifts = matches!(self.geometry(), Geometry::Pixels { .. }) && *screen != Screen::Blank;
-        let shift = shifts.then(|| SHIFT * u32::try_from(elapsed.as_secs() / SHIFT.as_secs() + 1).unwrap_or(u32::MAX));
+        let shift = SHIFT * u32::try_from(elapsed.as_secs() / SHIFT.as_secs() + 1).unwrap_or(u32::MAX);
+        let shift = Some(shift).filter(|_| *screen != Screen::Blank);
         motion.into_iter().chain(shift).min()
     }
 
@@ -101,30 +124,31 @@ impl Glass for Wired {
 }
 
 /// Opens the bus. Nothing is sent yet.
-fn open(wiring: &Wiring, why: &Why) -> io::Result<Box<dyn Driver>> {
+fn open(wiring: &Wiring, why: &Why) -> io::Result<Opened> {
     let turn = wiring.turn;
     match &wiring.bus {
         Bus::I2c { path, address } => {
             let bus = Watched { bus: open_i2c(path)?, why: why.clone() };
-            Ok(match wiring.model {
+            let driver: Box<dyn Driver> = match wiring.model {
                 Model::Ssd1306Low => Box::new(Ssd1306::new(oled(bus, *address), DisplaySize128x32, turn)),
                 Model::Ssd1306 => Box::new(Ssd1306::new(oled(bus, *address), DisplaySize128x64, turn)),
                 Model::Sh1106 => Box::new(Sh1106::new(oled(bus, *address), turn)),
                 Model::Hd44780 { columns, rows } => Box::new(Hd44780::new(bus, *address, Delay, columns, rows)),
-            })
+            };
+            Ok(Opened { driver, _reset: None })
         }
         Bus::Spi { path, gpio, data_command, reset } => {
-            let spi = open_spi(path)?;
+            let spi = Watched { bus: open_spi(path)?, why: why.clone() };
             let data_command = Line::new(gpio, *data_command)?;
-            if let Some(reset) = reset {
-                Line::new(gpio, *reset)?.pulse()?;
-            }
+            let mut reset = reset.map(|line| Line::new(gpio, line)).transpose()?;
+            reset.as_mut().map_or(Ok(()), Line::pulse)?;
             let interface = SPIInterface::new(spi, data_command);
-            Ok(match wiring.model {
+            let driver: Box<dyn Driver> = match wiring.model {
                 Model::Ssd1306Low => Box::new(Ssd1306::new(interface, DisplaySize128x32, turn)),
                 Model::Sh1106 => Box::new(Sh1106::new(interface, turn)),
                 Model::Ssd1306 | Model::Hd44780 { .. } => Box::new(Ssd1306::new(interface, DisplaySize128x64, turn)),
-            })
+            };
+            Ok(Opened { driver, _reset: reset })
         }
     }
 }
@@ -183,23 +207,28 @@ fn raw(errno: i32) -> io::Error {
 struct Why(Arc<AtomicI32>);
 
 impl Why {
-    fn note(&self, error: &LinuxI2CError) {
-        let errno = match error {
-            LinuxI2CError::Errno(errno) => *errno,
-            LinuxI2CError::Io(error) => error.raw_os_error().unwrap_or(0),
-        };
-        self.0.store(errno, Ordering::Relaxed);
+    fn note_i2c(&self, error: &LinuxI2CError) {
+        match error {
+            LinuxI2CError::Errno(errno) => self.0.store(*errno, Ordering::Relaxed),
+            LinuxI2CError::Io(error) => self.note(error),
+        }
+    }
+
+    fn note(&self, error: &io::Error) {
+        self.0.store(error.raw_os_error().unwrap_or(0), Ordering::Relaxed);
     }
 
     /// What to tell a person about a display that did not answer.
     fn silence(&self, wiring: &Wiring) -> io::Error {
         let (path, address) = match &wiring.bus {
             Bus::I2c { path, address } => (path, *address),
-            Bus::Spi { path, .. } => {
-                return io::Error::new(
-                    io::ErrorKind::NotConnected,
-                    format!("{}: cannot be written to", path.display()),
-                );
+            Bus::Spi { path, gpio, data_command, .. } => {
+                // The bus itself has no way to notice that nobody listens.
+                let what = match self.0.swap(0, Ordering::Relaxed) {
+                    0 => format!("{} line {data_command}: cannot be set any more", gpio.display()),
+                    errno => format!("{}: cannot be written to: {}", path.display(), raw(errno)),
+                };
+                return io::Error::new(io::ErrorKind::NotConnected, what);
             }
         };
         let error = raw(self.0.swap(0, Ordering::Relaxed));
@@ -230,18 +259,28 @@ fn answers(path: &Path, address: u8) -> bool {
 }
 
 /// A bus that remembers why it failed.
-struct Watched {
-    bus: I2cdev,
+struct Watched<B> {
+    bus: B,
     why: Why,
 }
 
-impl ErrorType for Watched {
+impl i2c::ErrorType for Watched<I2cdev> {
     type Error = I2CError;
 }
 
-impl I2c for Watched {
-    fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), I2CError> {
-        I2c::<u8>::transaction(&mut self.bus, address, operations).inspect_err(|error| self.why.note(error.inner()))
+impl I2c for Watched<I2cdev> {
+    fn transaction(&mut self, address: u8, operations: &mut [i2c::Operation<'_>]) -> Result<(), I2CError> {
+        I2c::<u8>::transaction(&mut self.bus, address, operations).inspect_err(|error| self.why.note_i2c(error.inner()))
+    }
+}
+
+impl spi::ErrorType for Watched<SpidevDevice> {
+    type Error = SPIError;
+}
+
+impl SpiDevice for Watched<SpidevDevice> {
+    fn transaction(&mut self, operations: &mut [spi::Operation<'_, u8>]) -> Result<(), SPIError> {
+        SpiDevice::<u8>::transaction(&mut self.bus, operations).inspect_err(|error| self.why.note(error.inner()))
     }
 }
 
@@ -258,7 +297,9 @@ impl Line {
         match request.request() {
             Ok(request) => Ok(Self { request, line }),
             Err(error) => {
-                Err(io::Error::new(io::ErrorKind::NotFound, format!("{} line {line}: {error}", chip.display())))
+                let kind = gpio::kind(&error);
+                let what = format!("{} line {line}: {error}; {}", chip.display(), gpio::advice(kind));
+                Err(io::Error::new(kind, what))
             }
         }
     }

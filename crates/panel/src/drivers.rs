@@ -25,6 +25,14 @@ pub trait Driver: Send {
     /// Nobody answers. After an error of any method, begin again here: what the glass shows is not known then.
     fn start(&mut self) -> Result<(), Silent>;
 
+    /// Tells the display all that it must know, without taking the picture away; the next [`Driver::show`] sends the whole
+    /// of it, and [`Driver::glow`] is to be told again. A display that was without power between two pictures, which
+    /// nobody noticed, comes back by this.
+    ///
+    /// # Errors
+    /// As [`Driver::start`].
+    fn renew(&mut self) -> Result<(), Silent>;
+
     /// Puts `frame` on the glass. What is larger than the glass is cut, a frame of the other kind shows nothing.
     ///
     /// # Errors

@@ -155,6 +155,30 @@ fn a_display_that_was_unplugged_shows_all_of_it_again() {
     }
 }
 
+/// A loose wire: the power was away between two pictures, so no transfer failed.
+#[test]
+fn a_display_that_lost_its_power_unnoticed_comes_back_when_it_is_told_all_again() {
+    for (name, wires, address, mut driver, turn) in displays() {
+        let frame = render(&sign_in("WDJB-MJHT"), driver.geometry(), Duration::ZERO);
+        driver.start().unwrap();
+        driver.show(&frame).unwrap();
+        driver.renew().unwrap();
+        driver.glow(Glow::Full).unwrap();
+        assert_eq!(wires.chip(address).unwrap().picture(), mounted(frame.clone(), turn), "{name}: it stayed");
+        wires.unplug(true);
+        wires.unplug(false);
+        driver.show(&frame).unwrap();
+        assert_ne!(wires.chip(address).unwrap().picture(), mounted(frame.clone(), turn), "{name} knows it all");
+        // It was told to go on in a language that it had forgotten.
+        let complaints = wires.chip(address).unwrap().complaints().to_vec();
+        driver.renew().unwrap();
+        driver.show(&frame).unwrap();
+        driver.glow(Glow::Full).unwrap();
+        assert_eq!(wires.chip(address).unwrap().picture(), mounted(frame, turn), "{name}");
+        assert_eq!(wires.chip(address).unwrap().complaints(), complaints, "{name}");
+    }
+}
+
 #[test]
 fn the_glow_is_obeyed_and_dark_loses_nothing() {
     for (name, wires, address, mut driver, turn) in displays() {

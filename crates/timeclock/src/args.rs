@@ -19,7 +19,8 @@ pub struct Cli {
     /// Where the sign-in, the queue and the open rows live
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// The screen, instead of the configured one; with --sim 128x32, 128x64, 16x2 or 20x4
+    /// The screen, instead of the configured one
+    #[cfg_attr(feature = "emulator", doc = "(with --sim: 128x32, 128x64, 16x2 or 20x4)")]
     #[arg(long, value_name = "KIND")]
     pub panel: Option<String>,
     /// Simulate glass, knob, light and badge reader in this terminal, with an emulated Google
@@ -48,5 +49,6 @@ mod tests {
         command.clone().debug_assert();
         let help = command.render_long_help().to_string();
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert_eq!(help.contains("--sim"), cfg!(feature = "emulator"), "{help}");
     }
 }

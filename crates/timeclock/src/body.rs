@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use rowkeeper::Device;
 use rowkeeper_gadget::input::Hand;
-use rowkeeper_gadget::knob::Knob;
+use rowkeeper_gadget::knob::{Edges, Knob};
 use rowkeeper_gadget::light::{Lamp, Light, SimulatedLight};
 use rowkeeper_gadget::pwm::{PwmLight, Wires};
 use rowkeeper_gadget::{Display, Kind, reader};
@@ -20,10 +20,11 @@ pub struct NoHands;
 
 impl fmt::Display for NoHands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a time clock needs [timeclock.knob] or [timeclock.reader] in its configuration (docs/timeclock.md); \
-             `timeclock --sim` needs neither",
-        )
+        let needs =
+            "a time clock needs [timeclock.knob] or [timeclock.reader] in its configuration (docs/timeclock.md)";
+        f.write_str(needs)?;
+        // A device's build has no simulator.
+        if cfg!(feature = "emulator") { f.write_str("; `timeclock --sim` needs neither") } else { Ok(()) }
     }
 }
 
@@ -53,9 +54,10 @@ pub fn open(
         None => Box::new(SimulatedLight::new()),
     };
     let lamp = Lamp::start(light, |error| say(&format!("the light does not answer: {error}")))?;
-    if let Some(config::Knob { gpio, a, b, button }) = settings.knob.clone() {
+    if let Some(config::Knob { gpio, a, b, button, edges }) = settings.knob.clone() {
         let lost = |what: &dyn fmt::Display| say(&what.to_string());
-        Knob { chip: gpio, a, b, button }.feel(Hand::new(hands.clone()), lost)?;
+        let edges = if edges == 2 { Edges::Two } else { Edges::Four };
+        Knob { chip: gpio, a, b, button, edges }.feel(Hand::new(hands.clone()), lost)?;
     }
     if let Some(config::Reader { device }) = settings.reader.clone() {
         let gone = |what: &dyn fmt::Display| say(&what.to_string());

@@ -46,11 +46,13 @@ pub struct Knob {
     pub b: u32,
     /// The button (SW).
     pub button: u32,
+    /// Edges from detent to detent: 4, or 2 for an encoder with twice as many detents as pulses.
+    pub edges: u8,
 }
 
 impl Default for Knob {
     fn default() -> Self {
-        Self { gpio: "/dev/gpiochip0".into(), a: 17, b: 27, button: 22 }
+        Self { gpio: "/dev/gpiochip0".into(), a: 17, b: 27, button: 22, edges: 4 }
     }
 }
 
@@ -118,6 +120,9 @@ impl Timeclock {
         }
         if !(Duration::from_secs(10)..=Duration::from_secs(24 * 3600)).contains(&timeclock.refresh) {
             return wrong("[timeclock] refresh", "between ten seconds and a day, such as \"5m\"");
+        }
+        if timeclock.knob.as_ref().is_some_and(|knob| !matches!(knob.edges, 2 | 4)) {
+            return wrong("[timeclock.knob] edges", "4, or 2 for an encoder with twice as many detents as pulses");
         }
         let usable =
             |name: &String| !name.trim().is_empty() && name.len() <= 200 && !name.chars().any(char::is_control);
@@ -194,7 +199,7 @@ mod tests {
     fn hands_are_wired_as_the_table_says_unless_told_otherwise() {
         let (_, clock) =
             read("[timeclock.knob]\nbutton = 5\n[timeclock.reader]\ndevice = \"/dev/badge-reader\"\n").unwrap();
-        assert_eq!(clock.knob, Some(Knob { gpio: "/dev/gpiochip0".into(), a: 17, b: 27, button: 5 }));
+        assert_eq!(clock.knob, Some(Knob { gpio: "/dev/gpiochip0".into(), a: 17, b: 27, button: 5, edges: 4 }));
         assert_eq!(clock.reader, Some(Reader { device: "/dev/badge-reader".into() }));
     }
 
@@ -219,6 +224,7 @@ mod tests {
             ("[timeclock]\nrefresh = \"1s\"\n", "[timeclock] refresh: between ten seconds"),
             ("[timeclock]\nprojects = []\n", "[timeclock] projects: at least one"),
             ("[timeclock.knob]\nbuton = 1\n", "line 2: unknown key \"buton\"; did you mean \"button\"?"),
+            ("[timeclock.knob]\nedges = 3\n", "[timeclock.knob] edges: 4, or 2 for an encoder"),
             ("[timeclock.light]\nred = \"x\"\n", "missing field"),
         ] {
             let error = read(text).unwrap_err();

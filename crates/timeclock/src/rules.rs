@@ -406,12 +406,15 @@ impl Clock {
 
     fn tick(&mut self, now: &Now) -> Vec<Effect> {
         match &self.stage {
-            Stage::Menu { until, .. } | Stage::Asking { until, .. } | Stage::Note { until, .. }
-                if now.mono >= *until =>
-            {
-                self.stage = Stage::Rest;
+            Stage::Rest => {}
+            Stage::Menu { until, .. }
+            | Stage::Question { until, .. }
+            | Stage::Asking { until, .. }
+            | Stage::Note { until, .. } => {
+                if now.mono >= *until {
+                    self.stage = Stage::Rest;
+                }
             }
-            _ => {}
         }
         let mut ledger = self.ledger.clone();
         let (dated, flagged) = (ledger.date(now), ledger.flag(now, self.settings.shift));

@@ -131,6 +131,7 @@ pub fn run(
         body,
         limiter: Limiter::default(),
         look: look.clone(),
+        signed_in_to: None,
     };
     hours.stands();
     hours.does(Event::Tick);
@@ -178,6 +179,8 @@ struct Running<'d> {
     body: Body,
     limiter: Limiter,
     look: Stop,
+    /// Signed in to this spreadsheet.
+    signed_in_to: Option<String>,
 }
 
 impl Running<'_> {
@@ -258,6 +261,13 @@ impl Running<'_> {
     fn standing(&mut self) -> Option<Event> {
         let status = self.device.status().ok()?;
         (self.body.watch)(&status);
+        // As soon as there is a sheet to read it is read: its owner stands there and waits for the projects.
+        let sheet = status.sheet.as_ref().filter(|_| status.grant.state == GrantState::SignedIn);
+        let signed_in_to = sheet.map(|sheet| sheet.spreadsheet_id.clone());
+        if signed_in_to.is_some() && signed_in_to != self.signed_in_to {
+            self.look.nudge();
+        }
+        self.signed_in_to = signed_in_to;
         Some(Event::Standing(Box::new(status)))
     }
 

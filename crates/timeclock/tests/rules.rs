@@ -164,7 +164,14 @@ impl Board {
         self.now.wall.unix_ms += seconds as i64 * 1000;
         self.now.mono = self.now.mono + Duration::from_secs(seconds);
         self.does(Event::Tick);
+        self.sleeps();
         self
+    }
+
+    /// With all that was due done, nothing is: a clock that wakes for what it does not do would never sleep.
+    fn sleeps(&self) {
+        let due = self.clock.wakes_at(&self.now);
+        assert!(due.is_none_or(|due| due > self.now.mono), "{} at {:?}, due {due:?}", self.says(), self.now.mono);
     }
 
     fn turn(&mut self, by: i32) -> &mut Self {
@@ -327,6 +334,13 @@ fn what_was_forgotten_is_flagged_asked_about_and_never_made_up() {
     assert_eq!(board.sheet(), ["Website 0 to ?, ? min"], "it goes on, and is watched for another shift");
     board.after(11 * HOUR);
     assert_eq!(board.sheet(), ["Website 0 to ?, ? min (no clock-out yet)"]);
+
+    // Nobody reads it: the glass shows again what it asked about.
+    let mut board = Board::new(true, false);
+    board.press().press().after(15 * HOUR).press();
+    assert_eq!(board.says(), "Website: 08:00 until when?");
+    board.after(61);
+    assert_eq!(board.says(), "Website; since 08:00, no end: press");
 
     // Nobody answers: the question comes back, also after a power cut.
     let mut board = forget();

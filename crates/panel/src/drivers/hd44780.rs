@@ -62,8 +62,16 @@ impl<B: I2c, D: DelayNs> Hd44780<B, D> {
 }
 
 impl<B: I2c + Send, D: DelayNs + Send> Driver for Hd44780<B, D> {
-    /// Hitachi, HD44780U data sheet, figure 24: from any state, also from the middle of a byte, to four bits.
     fn start(&mut self) -> Result<(), Silent> {
+        self.renew()?;
+        self.commands(&[0x01])?; // clear
+        self.delay.delay_ms(3);
+        self.cells = Some(vec![' '; usize::from(self.columns) * usize::from(self.rows)]);
+        Ok(())
+    }
+
+    /// Hitachi, HD44780U data sheet, figure 24: from any state, also from the middle of a byte, to four bits.
+    fn renew(&mut self) -> Result<(), Silent> {
         self.cells = None;
         self.send(&[self.backlight])?;
         self.delay.delay_ms(50);
@@ -72,17 +80,13 @@ impl<B: I2c + Send, D: DelayNs + Send> Driver for Hd44780<B, D> {
             self.send(&[port | E, port])?;
             self.delay.delay_us(pause_us);
         }
-        // Four bits, two lines; off; clear.
-        self.commands(&[0x28, 0x08, 0x01])?;
-        self.delay.delay_ms(3);
         let mut port = Port::new(self.backlight);
+        port.command(0x28); // four bits, two lines
         port.command(0x06); // write from left to right
         port.command(0x40); // the first character of our own
         OWN.iter().flat_map(|(_, rows)| rows).for_each(|row| port.data(*row));
         port.command(0x0c); // on, no cursor
-        self.send(&port.bytes)?;
-        self.cells = Some(vec![' '; usize::from(self.columns) * usize::from(self.rows)]);
-        Ok(())
+        self.send(&port.bytes)
     }
 
     fn show(&mut self, frame: &Frame) -> Result<(), Silent> {

@@ -43,12 +43,16 @@ impl<I: WriteOnlyDataCommand, S: DisplaySize> Ssd1306<I, S> {
 
 impl<I: WriteOnlyDataCommand + Send, S: DisplaySize + Send> Driver for Ssd1306<I, S> {
     fn start(&mut self) -> Result<(), Silent> {
-        self.chip.init_with_addr_mode(AddrMode::Horizontal)?;
+        self.renew()?;
         // Its memory holds noise after power-on.
         self.chip.set_display_on(false)?;
-        self.glass.forget();
         self.show(&Frame::blank(self.geometry()))?;
         self.glow(Glow::Full)
+    }
+
+    fn renew(&mut self) -> Result<(), Silent> {
+        self.glass.forget();
+        Ok(self.chip.init_with_addr_mode(AddrMode::Horizontal)?)
     }
 
     fn show(&mut self, frame: &Frame) -> Result<(), Silent> {
@@ -96,15 +100,22 @@ impl<I: WriteOnlyDataCommand> Sh1106<I> {
 }
 
 impl<I: WriteOnlyDataCommand + Send> Driver for Sh1106<I> {
-    /// Sino Wealth, SH1106 data sheet 2.3, "Power On and Initialization", with the values of the usual 1.3 inch module.
     fn start(&mut self) -> Result<(), Silent> {
+        self.command(&[0xae])?; // off
+        self.renew()?;
+        self.show(&Frame::blank(self.geometry()))?;
+        self.glow(Glow::Full)
+    }
+
+    /// Sino Wealth, SH1106 data sheet 2.3, "Power On and Initialization", with the values of the usual 1.3 inch module.
+    fn renew(&mut self) -> Result<(), Silent> {
+        self.glass.forget();
         let (segments, commons) = match self.turn {
             Turn::Upright => (0xa1, 0xc8),
             Turn::UpsideDown => (0xa0, 0xc0),
         };
         for command in [
-            &[0xae][..],         // off
-            &[0xd5, 0x80],       // clock: divide by 1, oscillator at its default
+            &[0xd5, 0x80][..],   // clock: divide by 1, oscillator at its default
             &[0xa8, 63],         // 64 rows
             &[0xd3, 0x00, 0x40], // no offset, first line
             &[0xad, 0x8b, 0x32], // its own supply on, at 8 V
@@ -115,9 +126,7 @@ impl<I: WriteOnlyDataCommand + Send> Driver for Sh1106<I> {
         ] {
             self.command(command)?;
         }
-        self.glass.forget();
-        self.show(&Frame::blank(self.geometry()))?;
-        self.glow(Glow::Full)
+        Ok(())
     }
 
     fn show(&mut self, frame: &Frame) -> Result<(), Silent> {
