@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sheet_courier::{
-    Answer, Batch, Call, Cell, Courier, Device, Durable, Fate, Hold, MarkerId, Options, Outcome, Row, SheetRef, Step,
-    Table, Tag, Tally, Transition, Verdict, marker_key, sheet_id_of_table,
+    Answer, Batch, Call, Cell, Courier, Device, Durable, Fate, Hold, Identity, MarkerId, Options, Outcome, Row,
+    SheetRef, Step, Table, Tag, Tally, Transition, Verdict, marker_key, sheet_id_of_table,
 };
 
 use crate::answers::{Said, Script};
@@ -49,7 +49,7 @@ fn whole(body: &[u8]) -> Said<'_> {
 
 fn durable() -> Durable {
     Durable {
-        device: Device { tag: Tag::parse("abcdef").expect("a tag"), base: 1000, next_seq: 1 },
+        device: Device { tag: Tag::parse("abcdef").expect("a tag"), base: 1000, next_seq: 1, former: Vec::new() },
         sheet: Some(SheetRef { id: SHEET.into(), url: String::new(), title: String::new() }),
         batch: None,
         markers: Vec::new(),
@@ -60,6 +60,8 @@ fn durable() -> Durable {
         sheets: 1,
         earlier: Vec::new(),
         anchors: Vec::new(),
+        release: None,
+        spare: Identity { tag: Tag::parse("fedcba").expect("a tag"), base: 500_000 },
     }
 }
 
@@ -268,6 +270,21 @@ impl Edge {
             | Transition::Returns { .. }
             | Transition::Stuck { .. } => panic!("no amendment was handed over"),
             Transition::Held(hold) => assert_hold(&hold),
+            Transition::Releasing(release) => assert_eq!(release.identity, durable().spare),
+            Transition::Present { spreadsheet, ids } => {
+                assert_for_people(&spreadsheet);
+                self.are_present(&ids);
+            }
+            Transition::Renamed { identity, .. } => {
+                assert_eq!(identity, durable().spare);
+                let sheet = SheetRef { id: SHEET.into(), url: String::new(), title: String::new() };
+                self.returns(Verdict::Return);
+                self.comes_anew(sheet, Tally::default());
+                if let Some(state) = &mut self.anew {
+                    state.device =
+                        Device { tag: identity.tag, base: identity.base, next_seq: self.next_seq, former: Vec::new() };
+                }
+            }
             Transition::Stamped(..) | Transition::Pruned(_) | Transition::Released => {}
         }
     }
@@ -280,6 +297,24 @@ impl Edge {
             None => assert!(self.sending.is_empty()),
         }
         self.sheets += 1;
+        self.comes_anew(sheet, tally);
+    }
+
+    /// Rows that the spreadsheet shows are done, wherever they were kept.
+    fn are_present(&mut self, ids: &[String]) {
+        let mut done = 0;
+        let mut take = |rows: &mut Vec<Row>| {
+            let before = rows.len();
+            rows.retain(|row| !ids.contains(&row.id));
+            done += before - rows.len();
+        };
+        take(&mut self.queue);
+        take(&mut self.sending);
+        self.bound.iter_mut().for_each(|(_, rows)| take(rows));
+        self.settled += done;
+    }
+
+    fn comes_anew(&mut self, sheet: SheetRef, tally: Tally) {
         self.anew = Some(Durable {
             device: Device { next_seq: self.next_seq, ..durable().device },
             sheet: Some(sheet),
@@ -327,6 +362,7 @@ fn assert_hold(hold: &Hold) {
         | Hold::SheetRefuses { message }
         | Hold::Full { message }
         | Hold::CannotCreate { message } => assert_for_people(message),
+        Hold::Retired { by } => assert_for_people(by),
         Hold::Copy { .. } => {}
     }
 }

@@ -276,6 +276,13 @@ pub(crate) enum SheetCommand {
         #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
         limit: Duration,
     },
+    /// Go on here, as a new device, although another copy of this state directory was found
+    ///
+    /// You promise that no other copy will send what waits here: it is switched off for good, or
+    /// has sent all that both of them have (`rowkeeper queue list` on both). What is in the sheet
+    /// by then is not sent again; anything else that both copies send comes twice. It takes 20 minutes.
+    #[command(verbatim_doc_comment)]
+    Release,
 }
 
 #[derive(Args, Debug)]

@@ -53,7 +53,7 @@ pub use amend::{AmendError, Fields, RowId};
 pub use device::{DeliverError, Delivered, Device, Edges, Event, OpenError, WentTo};
 pub use durable::replace as replace_file;
 pub use jiff::SignedDuration;
-pub use outbox::Amended;
+pub use outbox::{Amended, GoesOn};
 pub use recorder::{RecordError, Recorder};
 pub use seal::{ShortKey, StoreKey};
 pub use sheet_courier::Wish;

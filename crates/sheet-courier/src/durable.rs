@@ -37,6 +37,39 @@ pub struct Durable {
     pub earlier: Vec<String>,
     /// Anchors that may stand on rows that are being amended.
     pub anchors: Vec<MarkerId>,
+    /// Another identity is being taken, because another copy of this state may have the present one too.
+    pub release: Option<Release>,
+    /// Random, for the case that another identity must be taken.
+    pub spare: Identity,
+}
+
+/// What a device is called in its markers, and what their ids are made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// In the key of every marker.
+    pub tag: Tag,
+    /// The base of the marker ids.
+    pub base: u32,
+}
+
+/// How far a copy is on its way to an identity of its own (protocol section 8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The identity that is taken in the end.
+    pub identity: Identity,
+    /// The spreadsheets whose register says that this copy is the one that goes on.
+    pub claimed: Vec<String>,
+    /// A `Date` (Unix seconds) of Google's from after the last of them said so.
+    pub since: Option<i64>,
+    /// A person said that no other copy goes on: that stands for the registers, and for what cannot be read.
+    pub told: bool,
+}
+
+impl Release {
+    /// At its beginning.
+    pub fn to(identity: Identity) -> Self {
+        Self { identity, claimed: Vec::new(), since: None, told: false }
+    }
 }
 
 /// Another spreadsheet is wanted. Durable, so that it comes true however often the process dies on the way.
@@ -62,6 +95,8 @@ pub struct Device {
     pub base: u32,
     /// The next sequence number; starts at 1, taken in the freezing transaction, never used twice.
     pub next_seq: u64,
+    /// Who we were before, the latest last: batches, anchors and rows of that time keep their names.
+    pub former: Vec<Identity>,
 }
 
 /// The spreadsheet rows go to.
@@ -224,6 +259,11 @@ pub enum Hold {
         /// The marker that gave it away.
         marker: u32,
     },
+    /// Another copy of this state directory goes on: only a person knows what became of the rows that both have.
+    Retired {
+        /// The tag it goes on under.
+        by: String,
+    },
     /// Three rows were refused one after the other: it is the sheet, not the rows. They wait in the queue.
     SheetRefuses {
         /// Google's words about the last of them.
@@ -364,6 +404,23 @@ pub enum Transition {
         amend: i64,
         /// Why.
         reason: String,
+    },
+    /// A step towards another identity.
+    Releasing(Release),
+    /// Rows with these ids are in this spreadsheet, whoever put them there: those of ours are done.
+    Present {
+        /// Where.
+        spreadsheet: String,
+        /// What its columns of row ids say.
+        ids: Vec<String>,
+    },
+    /// The new identity is taken and the hold is over; rows of the open batch go back to the queue. The courier must be
+    /// made anew.
+    Renamed {
+        /// Who we are from now on.
+        identity: Identity,
+        /// Markers of the old identity that were strange to us: nobody else prunes them.
+        markers: Vec<Marker>,
     },
     /// Stop, and say why.
     Held(Hold),

@@ -164,6 +164,26 @@ pub(crate) fn next_body(spreadsheet: &str, successor: &str) -> Arc<[u8]> {
     [head(MarkerId::of_next(spreadsheet), NEXT_KEY, successor).as_bytes(), b"]}"].concat().into()
 }
 
+/// The body that retires an identity in favour of `tag`: of two copies one is refused.
+pub(crate) fn retire_body(base: u32, key: &str, tag: &str) -> Arc<[u8]> {
+    [head(MarkerId::of_retired(base), key, tag).as_bytes(), b"]}"].concat().into()
+}
+
+/// The body of a write that leaves nothing behind: its answer shows these ranges as they are then, or only the tabs.
+pub(crate) fn look_body(id: MarkerId, key: &str, ranges: &[String]) -> Arc<[u8]> {
+    let lookup = json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": CLOSED});
+    let delete = json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}});
+    json!({
+        "requests": [create_metadata(id, key, CLOSED), delete],
+        "includeSpreadsheetInResponse": true,
+        "responseRanges": ranges,
+        "responseIncludeGridData": !ranges.is_empty(),
+    })
+    .to_string()
+    .into_bytes()
+    .into()
+}
+
 /// The body that prunes markers: by id and key and value together, for by id alone a repeated prune could remove
 /// another device's marker, and by key alone it removes younger ones.
 pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Arc<[u8]> {

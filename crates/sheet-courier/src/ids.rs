@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Lower-case base 32 (RFC 4648 alphabet): safe in a cell, a file name, a shell, and when read aloud.
@@ -13,7 +14,8 @@ const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 const IDS: u64 = (1 << 31) - 1;
 
 /// Six characters that name a device among the devices of one spreadsheet; random, kept for ever.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Tag(String);
 
 impl Tag {
@@ -30,6 +32,20 @@ impl Tag {
     /// As stored and as written into markers.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a device tag")
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.0
     }
 }
 
@@ -71,6 +87,11 @@ impl MarkerId {
         hash.update(sheet_id.to_be_bytes());
         hash.update(version.to_be_bytes());
         Self::from_u64(first_u64(&hash.finalize()))
+    }
+
+    /// The id of the register that retires an identity: what `seq` 0 would have been, which no batch takes.
+    pub fn of_retired(base: u32) -> Self {
+        Self::of(base, 0)
     }
 
     /// The id of the register that names the spreadsheet after this one; the same on all devices that share it.

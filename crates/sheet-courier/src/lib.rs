@@ -18,8 +18,7 @@
 //! markers live, how fast to go, where the columns are.
 //!
 //! Out of scope: sockets, files, clocks, randomness (all arguments), tokens, time zones (times come as serial numbers
-//! of the sheet's zone), and what a record is. Not here yet: release of a retired copy, amends; the states that need them
-//! stop and say so.
+//! of the sheet's zone), and what a record is.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -43,8 +42,8 @@ pub use answer::{Answer, Outcome};
 pub use cell::{Cell, Format, Precision, Row};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
-    Amend, Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Marker, Phase, SheetRef, Tally, Transition,
-    Verdict, Wish,
+    Amend, Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Identity, Marker, Phase, Release, SheetRef,
+    Tally, Transition, Verdict, Wish,
 };
 pub use freeze::MAX_BODY_BYTES;
 pub use ids::{
@@ -62,5 +61,8 @@ pub const D: Duration = Duration::from_secs(10 * 60);
 pub const C: Duration = Duration::from_secs(5 * 60);
 /// No marker is pruned younger.
 pub const R: Duration = Duration::from_secs(15 * 60);
+/// A copy that goes on waits so long first: its twin's last check is good for [`C`], what is sent on its strength lands
+/// within [`D`] after its attempt ended, and an attempt of 200 s and a read a minute old are within another [`C`].
+pub const LET_PASS: Duration = Duration::from_secs(20 * 60);
 /// The age wished for before a marker in doubt is pruned.
 pub const R_DOUBT: Duration = Duration::from_secs(24 * 3600);

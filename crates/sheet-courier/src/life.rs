@@ -45,9 +45,16 @@ pub(crate) fn has_room(markers: usize) -> bool {
 
 /// The markers that may go, oldest first. `ended` tells when a marker was settled in this process.
 ///
-/// The newest applied marker always stays: it is how an old copy of this state finds out that it is one.
-pub(crate) fn prunable(markers: &[Marker], ages: Ages, ended: impl Fn(MarkerId) -> Option<Duration>) -> Vec<MarkerId> {
-    let newest = markers.iter().filter(|marker| marker.applied).max_by_key(|marker| marker.seq).map(|marker| marker.id);
+/// The newest applied marker of `key` always stays: it is how an old copy of this state finds out that it is one. For an
+/// identity that was left, the register that retired it does that.
+pub(crate) fn prunable(
+    markers: &[Marker],
+    key: &str,
+    ages: Ages,
+    ended: impl Fn(MarkerId) -> Option<Duration>,
+) -> Vec<MarkerId> {
+    let ours = markers.iter().filter(|marker| marker.applied && marker.key == key);
+    let newest = ours.max_by_key(|marker| marker.seq).map(|marker| marker.id);
     let tight = markers.len() * MARKER_CHARS > TIGHT_CHARS;
     let mut old: Vec<&Marker> = markers
         .iter()
@@ -73,7 +80,7 @@ mod tests {
     }
 
     fn seqs(markers: &[Marker], ages: Ages, ended: Option<Duration>) -> Vec<u32> {
-        prunable(markers, ages, |_| ended).into_iter().map(|id| id.as_u32() - 1).collect()
+        prunable(markers, "k", ages, |_| ended).into_iter().map(|id| id.as_u32() - 1).collect()
     }
 
     #[test]
@@ -83,6 +90,15 @@ mod tests {
         let markers = [marker(1, true, false, None), marker(2, true, true, None), marker(3, false, true, None)];
         assert_eq!(seqs(&markers, ages, None), [1, 3]);
         assert_eq!(seqs(&markers[..1], ages, None), [0_u32; 0]);
+    }
+
+    #[test]
+    fn of_an_identity_that_was_left_no_marker_stays() {
+        let year = Duration::from_secs(365 * 24 * 3600);
+        let ages = Ages { now: year, lock_taken: Duration::ZERO, google: None };
+        let old = |seq| Marker { key: String::from("old"), ..marker(seq, true, false, None) };
+        // A copy that goes on takes over markers from its own future.
+        assert_eq!(seqs(&[old(8), old(9), marker(3, true, false, None)], ages, None), [8, 9]);
     }
 
     #[test]

@@ -44,6 +44,12 @@ pub enum Mutation {
     AnchorAbandoned,
     /// An anchor is not closed when the row is written.
     AnchorLeftOpen,
+    /// A copy takes another identity as soon as its claim is answered.
+    ReleaseAtOnce,
+    /// A copy takes another identity without claiming it.
+    ReleaseUnclaimed,
+    /// A copy does not look which of its rows are in the sheet.
+    ReleaseUnread,
     /// A row that a read does not find counts as deleted.
     AbsentMeansDeleted,
 }

@@ -134,23 +134,6 @@ pub(crate) fn parse_glance(body: &[u8]) -> Option<Glance> {
         #[serde(default)]
         data: Vec<Grid>,
     }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Grid {
-        start_row: u32,
-        start_column: u32,
-        row_data: Vec<RowData>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct RowData {
-        values: Vec<CellData>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct CellData {
-        formatted_value: String,
-    }
     let reply = parse::<Reply>(body)?;
     let mut tabs = Vec::new();
     for found in reply.sheets {
@@ -316,22 +299,42 @@ pub(crate) fn parse_updated(body: &[u8]) -> Option<(String, usize)> {
 pub(crate) const SHOWING_COLUMNS: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
     sheets(properties(sheetId),data(startRow,startColumn,rowData(values(formattedValue)))))";
 
+/// The same for the tabs alone.
+pub(crate) const SHOWING_TABS: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
+    sheets(properties(sheetId,title,gridProperties(rowCount,columnCount))))";
+
 /// One whole column of a tab, in A1 notation.
 pub(crate) fn a1_column(title: &str, column: u32) -> String {
+    let letters = column_letters(column);
+    let mut range = a1_tab(title);
+    range.push_str(&letters);
+    range.push(':');
+    range.push_str(&letters);
+    range
+}
+
+/// Some rows of a column, counted from 1.
+pub(crate) fn a1_rows(title: &str, column: u32, first: u32, last: u32) -> String {
+    let letters = column_letters(column);
+    alloc::format!("{}{letters}{first}:{letters}{last}", a1_tab(title))
+}
+
+/// A1 notation quotes a tab's name and doubles quotes in it.
+fn a1_tab(title: &str) -> String {
+    let mut range = String::from("'");
+    range.push_str(&title.replace('\'', "''"));
+    range.push_str("'!");
+    range
+}
+
+fn column_letters(column: u32) -> String {
     let mut letters = Vec::new();
     let mut rest = column + 1;
     while rest > 0 {
         letters.push(char::from(b'A' + ((rest - 1) % 26) as u8));
         rest = (rest - 1) / 26;
     }
-    let letters: String = letters.into_iter().rev().collect();
-    let mut range = String::from("'");
-    range.push_str(&title.replace('\'', "''"));
-    range.push_str("'!");
-    range.push_str(&letters);
-    range.push(':');
-    range.push_str(&letters);
-    range
+    letters.into_iter().rev().collect()
 }
 
 /// The columns that an answer to a `batchUpdate` shows, by tab: the spreadsheet as it was right after that update.
@@ -351,6 +354,81 @@ pub(crate) fn parse_shown_columns(body: &[u8]) -> Option<Vec<(i32, Vec<String>)>
     Some(columns)
 }
 
+/// The tabs that an answer to a `batchUpdate` shows. There is one at least.
+pub(crate) fn parse_shown_tabs(body: &[u8]) -> Option<Vec<SheetProperties>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        updated_spreadsheet: Updated,
+    }
+    #[derive(Deserialize)]
+    struct Updated {
+        sheets: Vec<Sheet>,
+    }
+    let tabs: Vec<_> =
+        parse::<Reply>(body)?.updated_spreadsheet.sheets.into_iter().map(|sheet| sheet.properties).collect();
+    (!tabs.is_empty()).then_some(tabs)
+}
+
+/// A range that an answer to a `batchUpdate` shows, as texts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) tab: i32,
+    pub(crate) start_row: u32,
+    pub(crate) start_column: u32,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+pub(crate) fn parse_shown_cells(body: &[u8]) -> Option<Vec<Shown>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Reply {
+        updated_spreadsheet: Updated,
+    }
+    #[derive(Deserialize)]
+    struct Updated {
+        #[serde(default)]
+        sheets: Vec<Found>,
+    }
+    #[derive(Deserialize)]
+    struct Found {
+        properties: SheetProperties,
+        #[serde(default)]
+        data: Vec<Grid>,
+    }
+    let mut shown = Vec::new();
+    for found in parse::<Reply>(body)?.updated_spreadsheet.sheets {
+        let tab = found.properties.sheet_id;
+        shown.extend(found.data.into_iter().map(|grid| {
+            let text = |row: RowData| row.values.into_iter().map(|cell| cell.formatted_value).collect();
+            let rows = grid.row_data.into_iter().map(text).collect();
+            Shown { tab, start_row: grid.start_row, start_column: grid.start_column, rows }
+        }));
+    }
+    Some(shown)
+}
+
+/// Cells as `spreadsheets.get` shows them.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Grid {
+    start_row: u32,
+    start_column: u32,
+    row_data: Vec<RowData>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RowData {
+    values: Vec<CellData>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct CellData {
+    formatted_value: String,
+}
+
 /// `values.batchGet` of the first row of each of these tabs, in order.
 pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
     let mut rest = String::from("/values:batchGet?majorDimension=ROWS");
@@ -361,11 +439,10 @@ pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
     Call::get(path(spreadsheet, &rest))
 }
 
-/// A1 notation quotes a tab's name and doubles quotes in it.
-fn a1_first_row(title: &str) -> String {
-    let mut range = String::from("'");
-    range.push_str(&title.replace('\'', "''"));
-    range.push_str("'!1:1");
+/// The header row of a tab.
+pub(crate) fn a1_first_row(title: &str) -> String {
+    let mut range = a1_tab(title);
+    range.push_str("1:1");
     range
 }
 
@@ -574,6 +651,8 @@ mod tests {
             parse_written(body);
             parse_updated(body);
             parse_shown_columns(body);
+            parse_shown_tabs(body);
+            parse_shown_cells(body);
             parse_error(body);
         };
         for body in real {

@@ -1,6 +1,6 @@
 //! `rowkeeper sheet`: where the rows go.
 
-use rowkeeper::{Device, Wish};
+use rowkeeper::{DeliverError, Device, GoesOn, Wish};
 use serde_json::json;
 
 use super::deliver::failure;
@@ -12,6 +12,7 @@ pub(crate) fn run(context: &Context, sheet: &Sheet) -> Result<Exit, Failure> {
     match &sheet.command {
         SheetCommand::Show => show(context),
         SheetCommand::New { limit } => go_to(context, &Wish::New, *limit),
+        SheetCommand::Release => release(context),
         SheetCommand::Adopt { sheet, limit } => go_to(context, &Wish::Adopt(id_in(sheet).to_owned()), *limit),
     }
 }
@@ -45,6 +46,17 @@ fn go_to(context: &Context, wish: &Wish, limit: std::time::Duration) -> Result<E
              rowkeeper: `queue retry ID` (it may be in both) or `queue drop ID` (it may be in neither):"
         );
         in_doubt.iter().for_each(|row| eprintln!("{}", printable(&row.id)));
+    }
+    Ok(Exit::Done)
+}
+
+fn release(context: &Context) -> Result<Exit, Failure> {
+    let goes_on = context.device()?.goes_on().map_err(|error| failure(DeliverError::Disk(error)))?;
+    match (context.global.json, goes_on) {
+        (true, GoesOn::Soon) => print_json(&json!({"released": true}))?,
+        (true, GoesOn::Anyway) => print_json(&json!({"released": false}))?,
+        (false, GoesOn::Soon) => print("goes on as a new device 20 minutes after the next delivery begins")?,
+        (false, GoesOn::Anyway) => print("no other copy of this state directory was found; nothing to do")?,
     }
     Ok(Exit::Done)
 }

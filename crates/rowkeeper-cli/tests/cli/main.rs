@@ -7,6 +7,7 @@
 
 mod amend;
 mod budget;
+mod copies;
 mod daemons;
 mod device;
 mod doctor;

@@ -192,7 +192,8 @@ impl Delivery {
             }
             // What a person wished for, or settled, in another process.
             courier.wish(self.outbox.wish()?);
-            if courier.bound() > 0 && courier.bound() != self.outbox.bound()? {
+            let changed = courier.bound() > 0 && courier.bound() != self.outbox.bound()?;
+            if changed || courier.release().is_some() && courier.release() != self.outbox.release()?.as_ref() {
                 self.courier = None;
                 continue;
             }
@@ -208,8 +209,10 @@ impl Delivery {
                 Step::Commit(transition) => {
                     let change = change_of(&transition, courier);
                     match self.outbox.commit(&transition, &boot, clock.wall().unix_ms / 1000) {
-                        // Markers and checks are another spreadsheet's from here on.
-                        Ok(()) if matches!(transition, Transition::Moved { .. }) => self.courier = None,
+                        // Markers and checks are another spreadsheet's, or another identity's, from here on.
+                        Ok(()) if matches!(transition, Transition::Moved { .. } | Transition::Renamed { .. }) => {
+                            self.courier = None;
+                        }
                         Ok(()) => courier.committed(clock.mono().since_boot()),
                         Err(CommitError::Stale) if matches!(transition, Transition::BoundSettled(_)) => {
                             self.courier = None;
@@ -226,9 +229,17 @@ impl Delivery {
                     return Ok(Stepped::WaitUntil(until));
                 }
                 Step::Hold(hold, until) => {
-                    if self.outbox.hold()?.is_none() {
-                        courier.hold_lifted();
-                        continue;
+                    match self.outbox.hold()? {
+                        Some(same) if same == hold => {}
+                        // A person has another word for it.
+                        Some(_) => {
+                            self.courier = None;
+                            continue;
+                        }
+                        None => {
+                            courier.hold_lifted();
+                            continue;
+                        }
                     }
                     self.say(None, clock)?;
                     return Ok(Stepped::Hold(hold, Mono::new(until).min(now + HOLD_LOOK)));

@@ -200,7 +200,7 @@ fn no_token(error: TokenError) -> DeliverError {
 }
 
 /// What a hold asks a person for. Rows are kept meanwhile.
-pub(super) fn hold_advice(hold: &Hold) -> String {
+pub(crate) fn hold_advice(hold: &Hold) -> String {
     match hold {
         Hold::Closed { why: Closed::NotFound, message } => {
             format!(
@@ -222,9 +222,14 @@ pub(super) fn hold_advice(hold: &Hold) -> String {
         Hold::Closed { why: Closed::Scope, .. } => {
             "the permission to make spreadsheets was not ticked; sign out, sign in again and tick it".into()
         }
-        Hold::Copy { marker } => format!(
-            "this state directory is a copy, or was restored from a backup (marker {marker} is not ours): nothing is sent, so \
-             that no row comes twice; keep only one copy"
+        Hold::Copy { .. } => "this state directory is a copy, or was restored from a backup: so that no row comes twice, \
+                              nothing is sent for 20 minutes; then it looks which rows are in the sheet, and goes on by \
+                              itself as a new device"
+            .into(),
+        Hold::Retired { by } => format!(
+            "another copy of this state directory goes on as device {by}, or the same backup was restored before: here \
+             nothing is sent, so that no row comes twice; see `rowkeeper queue list`, let only one copy run, and once the \
+             other is switched off or has sent all it shares, say `rowkeeper sheet release` here"
         ),
         Hold::SheetRefuses { message } => {
             format!(

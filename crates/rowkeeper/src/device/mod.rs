@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
 
+pub(crate) use deliver::hold_advice;
 pub use deliver::{DeliverError, Delivered};
 pub use run::Event;
 pub use sheets::WentTo;

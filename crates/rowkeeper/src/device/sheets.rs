@@ -9,7 +9,7 @@ use super::Device;
 use super::deliver::{DeliverError, attempt};
 use crate::clock::{Mono, Stop, Woke};
 use crate::delivery::{self, Delivery, DeliveryLock, Stepped};
-use crate::outbox::{Filter, Listed, RowState};
+use crate::outbox::{DiskError, Filter, GoesOn, Listed, RowState};
 use crate::session;
 use crate::status::GrantState;
 
@@ -66,6 +66,16 @@ impl Device {
         let in_flight = Filter { state: Some(RowState::InBatch), ..Filter::default() };
         let in_doubt = self.outbox.list(&in_flight)?.into_iter().filter(|row| row.bound).collect();
         Ok(WentTo { sheet, in_doubt })
+    }
+
+    /// A person says that no other copy of this state directory goes on: this one does, as a new device.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn goes_on(&self) -> Result<GoesOn, DiskError> {
+        let goes_on = self.outbox.goes_on()?;
+        delivery::ring(&self.config.state_dir);
+        Ok(goes_on)
     }
 
     fn wait(&self, until: Mono, give_up: Mono, stop: &Stop) {

@@ -1,5 +1,7 @@
 //! How a device stands, put together from the session and the outbox.
 
+use sheet_courier::Hold;
+
 use super::deliver::hold_advice;
 use crate::outbox::{DiskError, Filter, Outbox, RowState};
 use crate::session::Session;
@@ -15,13 +17,16 @@ pub(super) fn without_outbox(grant: status::Grant) -> Status {
 pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskError> {
     let grant = session.status();
     let counts = outbox.counts()?;
-    let hold = outbox.hold()?.map(|hold| hold_advice(&hold));
+    let hold = outbox.hold()?;
+    // A copy goes on by itself.
+    let needs_person = hold.as_ref().is_some_and(|hold| !matches!(hold, Hold::Copy { .. }));
+    let hold = hold.map(|hold| hold_advice(&hold));
     let said = outbox.status()?;
     let in_flight = Filter { state: Some(RowState::InBatch), limit: Some(1), ..Default::default() };
     let in_flight = !outbox.list(&in_flight)?.is_empty();
     let state = match grant.state {
         _ if counts.waiting == 0 && hold.is_none() => DeliveryState::Idle,
-        _ if hold.is_some() => DeliveryState::Blocked,
+        _ if needs_person => DeliveryState::Blocked,
         GrantState::SignedIn if said.last_error.is_none() && in_flight => DeliveryState::Sending,
         GrantState::SignedIn => DeliveryState::Waiting,
         _ => DeliveryState::Blocked,

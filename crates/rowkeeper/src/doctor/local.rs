@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::Access;
+use sheet_courier::Hold;
 
 use super::{Finding, bad, good, told, warning};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::DeliveryLock;
-use crate::device::OpenError;
+use crate::device::{OpenError, hold_advice};
 use crate::outbox::{self, Counts, DiskError, Filter, Listed, Outbox, RowState};
 
 /// Below this, recording may stop soon.
@@ -167,7 +168,7 @@ fn is_damage(error: &DiskError) -> bool {
     match error {
         DiskError::Sqlite(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
         DiskError::NotOurs(_) => true,
-        DiskError::Failed => false,
+        DiskError::Failed | DiskError::NoRandomness => false,
     }
 }
 
@@ -208,9 +209,27 @@ fn examine_outbox(
     if !bound.is_empty() {
         findings.push(in_doubt(&bound));
     }
+    findings.push(identity(outbox)?);
     let said = outbox.status()?;
     findings.push(daemon(dir, &counts, said.last_error.as_deref(), clock));
     Ok(())
+}
+
+/// Whether this is the only one that sends in this device's name.
+fn identity(outbox: &Outbox) -> Result<Finding, DiskError> {
+    let hold = outbox.hold()?;
+    // A copy goes on by itself.
+    let finding = match &hold {
+        Some(Hold::Copy { .. }) => warning,
+        Some(Hold::Retired { .. }) => bad,
+        _ => {
+            let twin = "outbox.sqlite, its -wal and its lock belong together: a copy of them is a twin";
+            return Ok(good("identity", format!("device {}; {twin}", outbox.tag()?.as_str())));
+        }
+    };
+    let text = hold.as_ref().map(hold_advice).unwrap_or_default();
+    let (what, advice) = text.split_once("; ").unwrap_or((&text, "keep only one copy"));
+    Ok(finding("identity", what, advice))
 }
 
 /// Rows that nobody can know of whether they are in an earlier spreadsheet.

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use sheet_courier::{Anchor, Marker, MarkerId, caller_id_hash};
 
-use super::{AcceptError, DiskError, Outbox, Record, Value, batches, used_bytes};
+use super::batches::SEEN_ROW;
+use super::{AcceptError, DiskError, Outbox, Record, Value, batches, identity, used_bytes};
 
 /// So many delivered rows are remembered, at least.
 const DELIVERED_ROWS: i64 = 2_000;
@@ -189,16 +190,15 @@ fn with_waiting(tx: &Transaction<'_>, id: &str, body: String) -> Result<String, 
 
 /// An id that is remembered; or one that may be of a row that was forgotten: then the sheet is asked.
 fn may_be_delivered(tx: &Transaction<'_>, id: &str) -> Result<bool, rusqlite::Error> {
-    let sql = "SELECT tag, forgot, EXISTS (SELECT 1 FROM delivered WHERE id = ?1)
+    let sql = "SELECT forgot, EXISTS (SELECT 1 FROM delivered WHERE id = ?1)
                OR EXISTS (SELECT 1 FROM amend WHERE id = ?1) FROM device";
-    let (tag, forgot, known): (String, bool, bool) =
-        tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (forgot, known): (bool, bool) = tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?)))?;
     if known {
         return Ok(true);
     }
     let is_base32 = |text: &str| text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
     Ok(match id.split_once('-') {
-        Some((ours, caller)) if ours == tag => {
+        Some((ours, caller)) if identity::tags(tx)?.iter().any(|(_, tag)| tag == ours) => {
             let seen = "SELECT EXISTS (SELECT 1 FROM seen WHERE hash = ?1)";
             forgot || tx.query_row(seen, (caller_id_hash(caller).as_slice(),), |row| row.get(0))?
         }
@@ -243,6 +243,26 @@ pub(super) fn are_delivered(
     let of_it = "id IN (SELECT id FROM row WHERE batch = ?1)";
     tx.execute(&format!("UPDATE amend SET due = 1 WHERE due = 0 AND {of_it}"), (batch,))?;
     forget_delivered(tx, keep.map(|keep| unix_s.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))))
+}
+
+/// The same for one row that was seen in a spreadsheet.
+pub(super) fn is_present(
+    tx: &Transaction<'_>,
+    n: i64,
+    id: &str,
+    spreadsheet: &str,
+    unix_s: i64,
+) -> Result<(), rusqlite::Error> {
+    let seen = format!("INSERT OR IGNORE INTO seen(hash, at, identity) {SEEN_ROW} WHERE n = ?1 AND caller NOT NULL");
+    tx.prepare_cached(&seen)?.execute((n, unix_s))?;
+    tx.prepare_cached(
+        "INSERT INTO delivered(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, spreadsheet, at)
+         SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, ?3, ?2 FROM row WHERE n = ?1",
+    )?
+    .execute(params![n, unix_s, spreadsheet])?;
+    tx.execute("UPDATE amend SET due = 1 WHERE due = 0 AND id = ?1", (id,))?;
+    tx.prepare_cached("DELETE FROM row WHERE n = ?1")?.execute((n,))?;
+    Ok(())
 }
 
 /// The oldest rows are forgotten, except those that are about to be amended, and those delivered since a moment.

@@ -8,11 +8,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 use sheet_courier::{
-    Batch, Cause, Device, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tag, Tally, Transition, Verdict,
-    Wish,
+    Batch, Cause, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tally, Transition, Verdict, Wish,
 };
 
-use super::{DiskError, Happened, Outbox, Record, amends};
+use super::{DiskError, Happened, Outbox, Record, amends, identity};
 
 /// How long the ids of delivered rows are remembered.
 const SEEN_SECONDS: i64 = 90 * 24 * 3600;
@@ -76,7 +75,7 @@ impl Outbox {
             None => Vec::new(),
         };
         Ok(Durable {
-            device: device(&tx)?,
+            device: identity::device(&tx)?,
             sheet,
             batch: open_batch(&tx)?,
             markers,
@@ -87,6 +86,8 @@ impl Outbox {
             sheets: tx.query_row("SELECT count(*) FROM sheet", (), |row| row.get(0))?,
             earlier: earlier_sheets(&tx)?,
             anchors: amends::anchors(&tx)?,
+            release: identity::release(&tx)?,
+            spare: identity::random_identity().ok_or(DiskError::NoRandomness)?,
         })
     }
 
@@ -313,7 +314,15 @@ fn commit_in(
                 tx.execute("DELETE FROM marker WHERE id = ?1", (id.as_u32(),))?;
             }
         }
-        Transition::Held(hold) => put_note(&tx, "hold", Some(hold))?,
+        Transition::Held(hold) => {
+            put_note(&tx, "hold", Some(hold))?;
+            if let Hold::Retired { .. } = hold {
+                identity::put_release(&tx, None)?;
+            }
+        }
+        Transition::Releasing(release) => identity::put_release(&tx, Some(release))?,
+        Transition::Present { spreadsheet, ids } => identity::are_present(&tx, spreadsheet, ids, unix_s)?,
+        Transition::Renamed { identity, markers } => self::identity::rename(&tx, identity, markers)?,
         Transition::Released => put_note(&tx, "hold", None::<&Hold>)?,
         Transition::Wished(wish) => put_note(&tx, WISH, Some(wish))?,
         Transition::WishRefused { wish, message, hold } => {
@@ -361,11 +370,15 @@ fn commit_in(
     Ok(tx.commit()?)
 }
 
+/// What `seen` keeps of a row, `?2` being the time: its id begins with the tag of the identity it was made under.
+pub(super) const SEEN_ROW: &str = "SELECT caller, ?2, coalesce(
+    (SELECT identity FROM former WHERE tag = substr(row.id, 1, 6)), (SELECT identity FROM device)) FROM row";
+
 /// The rows of an applied batch are in the sheet.
 fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Duration>) -> Result<(), rusqlite::Error> {
     let batch = marker.id.as_u32();
     tx.execute(
-        "INSERT OR IGNORE INTO seen(hash, at) SELECT caller, ?2 FROM row WHERE batch = ?1 AND caller NOT NULL",
+        &format!("INSERT OR IGNORE INTO seen(hash, at, identity) {SEEN_ROW} WHERE batch = ?1 AND caller NOT NULL"),
         (batch, unix_s),
     )?;
     amends::are_delivered(tx, marker.id, unix_s, keep)?;
@@ -386,7 +399,7 @@ fn end_wish(tx: &Transaction<'_>, wish: &Wish) -> Result<(), rusqlite::Error> {
 }
 
 /// Rows of a voided batch leave it.
-fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), DiskError> {
+pub(super) fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), DiskError> {
     let amended = amends::follow_back(tx, batch)?;
     let batch = batch.as_u32();
     tx.execute("DELETE FROM row WHERE batch = ?1 AND unwanted = 1", (batch,))?;
@@ -490,15 +503,7 @@ fn forget_seen(tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error>
     Ok(())
 }
 
-fn device(connection: &Connection) -> Result<Device, DiskError> {
-    let (tag, base, next_seq): (String, u32, u64) =
-        connection.query_row("SELECT tag, base, next_seq FROM device", (), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    Ok(Device { tag: Tag::parse(&tag).ok_or(DiskError::NotOurs("device tag"))?, base, next_seq })
-}
-
-fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
+pub(super) fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
     connection.query_row("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), sheet_of).optional()
 }
 
@@ -511,7 +516,7 @@ fn sheet_of(row: &Row<'_>) -> Result<SheetRef, rusqlite::Error> {
     Ok(SheetRef { id: row.get(0)?, url: row.get(1)?, title: row.get(2)? })
 }
 
-fn open_batch(connection: &Connection) -> Result<Option<Batch>, DiskError> {
+pub(super) fn open_batch(connection: &Connection) -> Result<Option<Batch>, DiskError> {
     Ok(batches(connection, &format!("NOT ({BOUND})"))?.pop())
 }
 
@@ -595,13 +600,20 @@ fn tally(connection: &Connection, boot: &str, now: Duration) -> Result<Tally, ru
 }
 
 /// A note that cannot be read counts as none: they hold nothing that rows depend on.
-fn note<T: for<'de> Deserialize<'de>>(connection: &Connection, name: &str) -> Result<Option<T>, rusqlite::Error> {
+pub(super) fn note<T: for<'de> Deserialize<'de>>(
+    connection: &Connection,
+    name: &str,
+) -> Result<Option<T>, rusqlite::Error> {
     let text: Option<String> =
         connection.query_row("SELECT value FROM note WHERE name = ?1", (name,), |row| row.get(0)).optional()?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-fn put_note<T: Serialize>(connection: &Connection, name: &str, value: Option<&T>) -> Result<(), rusqlite::Error> {
+pub(super) fn put_note<T: Serialize>(
+    connection: &Connection,
+    name: &str,
+    value: Option<&T>,
+) -> Result<(), rusqlite::Error> {
     match value.and_then(|value| serde_json::to_string(value).ok()) {
         Some(text) => connection.execute("INSERT OR REPLACE INTO note(name, value) VALUES (?1, ?2)", (name, text))?,
         None => connection.execute("DELETE FROM note WHERE name = ?1", (name,))?,

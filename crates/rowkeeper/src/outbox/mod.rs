@@ -8,6 +8,7 @@
 mod amends;
 mod batches;
 mod export;
+mod identity;
 mod queue;
 mod record;
 mod schema;
@@ -28,6 +29,7 @@ use crate::durable;
 pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
 pub use export::Format;
+pub use identity::GoesOn;
 pub use queue::{Counts, Dropped, Filter, Listed, Retried, RowState, Which};
 pub(crate) use record::rfc3339;
 pub use record::{Happened, Record, Value};
@@ -80,12 +82,6 @@ pub struct Outbox {
     failed: AtomicBool,
     /// How often queued rows had been changed when they were read for a batch.
     read_at: AtomicI64,
-}
-
-/// Random at the first open; the file's own afterwards.
-struct NewIdentity {
-    tag: Tag,
-    base: u32,
 }
 
 impl Outbox {
@@ -175,10 +171,8 @@ impl Outbox {
         // Somebody may hand us a file with views or triggers in it: they may not do more than plain SQL.
         connection.pragma_update(None, "trusted_schema", false)?;
 
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|_| OpenError::NoRandomness)?;
-        let [a, b, c, d, base @ ..] = random;
-        let identity = NewIdentity { tag: Tag::from_random([a, b, c, d]), base: u32::from_be_bytes(base) };
+        // Random at the first open; the file's own afterwards.
+        let identity = identity::random_identity().ok_or(OpenError::NoRandomness)?;
         schema::migrate(&mut connection, &identity)?;
         Ok(Self::of(connection, options))
     }
@@ -201,10 +195,10 @@ impl Outbox {
 
     fn accept_in(&self, connection: &mut Connection, rows: &[NewRow]) -> Result<Vec<Accepted>, AcceptError> {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let tag: String = tx.query_row("SELECT tag FROM device", (), |row| row.get(0))?;
+        let tags = identity::tags(&tx)?;
         let mut accepted = Vec::with_capacity(rows.len());
         for row in rows {
-            accepted.push(accept_one(&tx, &tag, row)?);
+            accepted.push(accept_one(&tx, &tags, row)?);
         }
         let kept = accepted.iter().any(|one| one.kept == Kept::Kept);
         if kept && !amends::make_room(&tx, self.options.max_bytes)? {
@@ -296,22 +290,27 @@ impl Outbox {
     }
 }
 
-fn accept_one(tx: &Transaction<'_>, tag: &str, row: &NewRow) -> Result<Accepted, AcceptError> {
+/// `tags` are the device's, the present one first: an id that is known has the tag it was recorded under.
+fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Result<Accepted, AcceptError> {
+    let tag_of = |number: i64| tags.iter().find(|(identity, _)| *identity == number).or(tags.first());
     let (id, caller) = match &row.id {
-        Some(id) => (format!("{tag}-{id}"), Some(caller_id_hash(id))),
+        Some(id) => (format!("{}-{id}", tags.first().map_or("", |(_, tag)| tag)), Some(caller_id_hash(id))),
         None => {
             let mut random = [0; 12];
             getrandom::fill(&mut random).map_err(|_| AcceptError::NoRandomness)?;
             (random_row_id(random), None)
         }
     };
-    if let Some(hash) = &caller {
-        let known = tx
-            .prepare_cached("SELECT 1 FROM row WHERE caller = ?1 UNION ALL SELECT 1 FROM seen WHERE hash = ?1")?
-            .query_row((hash.as_slice(),), |_| Ok(()))
+    if let (Some(hash), Some(caller)) = (&caller, &row.id) {
+        let known: Option<(Option<String>, i64)> = tx
+            .prepare_cached(
+                "SELECT id, 0 FROM row WHERE caller = ?1 UNION ALL SELECT NULL, identity FROM seen WHERE hash = ?1",
+            )?
+            .query_row((hash.as_slice(),), |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if known.is_some() {
-            return Ok(Accepted { id, kept: Kept::Known });
+        if let Some((waiting, identity)) = known {
+            let of_then = || format!("{}-{caller}", tag_of(identity).map_or("", |(_, tag)| tag));
+            return Ok(Accepted { id: waiting.unwrap_or_else(of_then), kept: Kept::Known });
         }
     }
     let body = serde_json::to_string(&row.record).map_err(|_| AcceptError::NotJson)?;
@@ -435,6 +434,8 @@ pub enum DiskError {
     Failed,
     /// Something in the file is not what we wrote.
     NotOurs(&'static str),
+    /// The OS gave no random numbers.
+    NoRandomness,
 }
 
 impl OpenError {
@@ -551,6 +552,7 @@ impl fmt::Display for DiskError {
         match self {
             Self::Sqlite(error) => write!(f, "outbox: {error}"),
             Self::Failed => f.write_str("a write to the outbox failed earlier; start again to go on"),
+            Self::NoRandomness => f.write_str("the system gives no random numbers"),
             Self::NotOurs(what) => write!(f, "the outbox holds a {what} that this program did not write"),
         }
     }

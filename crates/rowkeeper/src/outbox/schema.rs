@@ -2,17 +2,19 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{NewIdentity, OpenError};
+use sheet_courier::Identity;
+
+use super::OpenError;
 
 /// What `PRAGMA user_version` says of the files this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next, beginning with an empty file. A step that was released is never changed; files of
 /// every version are kept and opened by a test (`tests/fixtures`).
-const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED];
+const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED, RELEASING];
 
 /// Brings the file to [`VERSION`]. One transaction: a crash leaves the old version or the new one.
-pub(super) fn migrate(connection: &mut Connection, identity: &NewIdentity) -> Result<(), OpenError> {
+pub(super) fn migrate(connection: &mut Connection, identity: &Identity) -> Result<(), OpenError> {
     // Most opens end here, without taking the write lock.
     if version(connection)? == VERSION {
         return Ok(());
@@ -160,4 +162,16 @@ CREATE TABLE amend (
 const UNTRUSTED: &str = "
 -- Rows whose time waits for the clock to come right. Costs nothing where the clock is.
 CREATE INDEX row_untrusted ON row(boot) WHERE trusted = 0;
+";
+
+/// Since version 4.
+const RELEASING: &str = "
+-- Who this device was before, numbered like the present one: rows, anchors and bound batches of that time keep its tag.
+CREATE TABLE former (
+    identity INTEGER PRIMARY KEY,
+    tag      TEXT NOT NULL,
+    base     INTEGER NOT NULL
+);
+-- Whose tag is in the row id that was made of the caller's id.
+ALTER TABLE seen ADD COLUMN identity INTEGER NOT NULL DEFAULT 1;
 ";

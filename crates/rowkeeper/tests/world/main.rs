@@ -18,7 +18,7 @@ mod world;
 use sheet_courier::Mutation;
 
 use net::Weather;
-use plans::{Plan, amending, closing, plan, restored, rolling, shared, squatted, stormy};
+use plans::{Plan, amending, closing, plan, restored, rolling, shared, squatted, stormy, twinned};
 use promise::Report;
 use world::World;
 
@@ -89,7 +89,7 @@ fn notices(what: &str, seeds: u64, plan: impl Fn(u64) -> Plan + Sync) {
 }
 
 #[test]
-fn an_old_copy_of_the_state_notices_and_stops() {
+fn an_old_copy_of_the_state_notices_and_goes_on_as_a_new_device() {
     let seeds = number("WORLD_SEEDS", 15).min(2_000);
     let report = live(seeds, restored);
     println!("{seeds} worlds: {report:?}");
@@ -100,6 +100,20 @@ fn an_old_copy_of_the_state_notices_and_stops() {
     // Long pauses and nothing in doubt: all markers are old when the copy looks.
     let quiet = |seed| Plan { rows: 100, pause: 6_000, restore: 0.02, weather: Weather::default(), ..restored(seed) };
     notices("PruneNewest", seeds, |seed| with(Mutation::PruneNewest, quiet(seed)));
+    notices("ReleaseUnread", seeds, |seed| with(Mutation::ReleaseUnread, restored(seed)));
+}
+
+#[test]
+fn of_two_living_copies_one_goes_on_and_the_other_waits_for_a_person() {
+    let seeds = number("WORLD_SEEDS", 40).min(5_000);
+    let report = live(seeds, twinned);
+    println!("{seeds} worlds: {report:?}");
+    assert!(report.copies > 0 && report.retired > 0, "{report:?}");
+    let seeds = number("WORLD_MUTATION_SEEDS", 300);
+    let with = |mutation, plan: Plan| Plan { mutation: Some(mutation), ..plan };
+    for mutation in [Mutation::ReleaseUnclaimed, Mutation::ReleaseAtOnce, Mutation::ReleaseUnread] {
+        notices(&format!("{mutation:?}"), seeds, |seed| with(mutation, twinned(seed)));
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rowkeeper::outbox::{Amended, Filter, Outbox, RowState, Value, Which};
 use serde_json::json;
 use sheet_courier::{Wish, sheet_id_of_table};
 
+use super::device::Device;
 use super::world::{Deleted, LIMIT, OLD_BACKUP, Said, World};
 
 impl World {
@@ -206,6 +207,31 @@ impl World {
                 self.tell("and puts it in place");
             }
         }
+    }
+
+    /// Somebody puts the card's image into a second board, and both go on. The interesting moment: rows wait, and both
+    /// have them.
+    pub(super) fn makes_a_twin(&mut self, at: usize) {
+        let Some(dir) = self.scratch.as_ref().map(|dir| dir.path().to_owned()) else { return };
+        let outbox = self.devices[at].outbox.clone();
+        if self.twinned || outbox.sheet().unwrap().is_none() || outbox.counts().unwrap().waiting == 0 {
+            return;
+        }
+        let file = dir.join("twin.sqlite");
+        outbox.copy_to(&file).unwrap();
+        self.twinned = true;
+        self.devices.push(Device {
+            name: format!("device {}", self.devices.len()),
+            clock: self.clock.another(),
+            outbox: Arc::new(Outbox::open(&file, LIMIT).unwrap()),
+            process: None,
+            awake_at: self.clock.world() + Duration::from_secs(self.chance.pick(&[0, 5, 200, 2_000])),
+            hold: None,
+            no_token: None,
+            rests: false,
+            promised: Vec::new(),
+        });
+        self.tell("somebody starts a second board with a copy of its state");
     }
 
     /// Somebody says something else about a row that was recorded: on the device that recorded it or on another.

@@ -41,6 +41,10 @@ pub(crate) struct Plan {
     pub(crate) closed: f64,
     /// So often an old copy of the state directory is put in place of the newer one, once.
     pub(crate) restore: f64,
+    /// So often a second board is started with a copy of the state directory, once; both go on.
+    pub(crate) twins: f64,
+    /// A box on the way lets no larger request through, in bytes; 0 for none.
+    pub(crate) narrow: usize,
     pub(crate) mutation: Option<Mutation>,
     /// Rows are acknowledged a little before they are committed.
     pub(crate) acknowledge_early: bool,
@@ -130,6 +134,26 @@ pub(crate) fn restored(seed: u64) -> Plan {
         pause: chance.pick(&[60, 120, 300]),
         weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0, narrow: 0.1 },
         death: 0.0,
+        ..stormy(seed)
+    }
+}
+
+/// Somebody starts a second board with a copy of the state directory, and both go on.
+pub(crate) fn twinned(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(seed);
+    Plan {
+        restore: 0.0,
+        twins: 0.1,
+        devices: 1,
+        rows: 40,
+        burst: chance.pick(&[1, 8]),
+        pause: chance.pick(&[30, 120, 600]),
+        // Rows that wait for long in several batches are what both copies may send.
+        narrow: chance.pick(&[0, 1_500]),
+        new_columns: 0.0,
+        revoked: chance.pick(&[0.0, 0.01]),
+        weather: Weather { trouble: 0.3, late: 0.5, crash: 0.02, stale: chance.pick(&[0.0, 0.2]) },
+        death: chance.pick(&[0.0, 0.02]),
         ..stormy(seed)
     }
 }

@@ -1,6 +1,7 @@
 //! The promise: every acknowledged row is in the sheet exactly once, with what was last said about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use google_emulator::CellValue;
 use rowkeeper::outbox::{Filter, RowState};
@@ -16,8 +17,10 @@ pub(crate) struct Report {
     /// Devices that stopped because three rows in a row were refused.
     pub(crate) stops: usize,
     pub(crate) spreadsheets: usize,
-    /// Devices that found out that they are a copy.
+    /// Devices that found out that they are a copy, and went on as new ones.
     pub(crate) copies: usize,
+    /// Devices that wait because another copy goes on.
+    pub(crate) retired: usize,
     /// Amendments that wait for a person.
     pub(crate) stuck: usize,
     pub(crate) attempts: u64,
@@ -36,6 +39,7 @@ impl std::ops::AddAssign for Report {
         self.aside += other.aside;
         self.stops += other.stops;
         self.copies += other.copies;
+        self.retired += other.retired;
         self.stuck += other.stuck;
         self.spreadsheets += other.spreadsheets;
         self.attempts += other.attempts;
@@ -63,12 +67,14 @@ impl World {
             match &device.hold {
                 // Rows that nobody could deliver, three in a row: a person has to look.
                 Some(Hold::SheetRefuses { .. }) if self.plan.poison > 0.0 => report.stops += 1,
-                Some(Hold::Copy { .. }) if self.restored => report.copies += 1,
+                Some(Hold::Retired { .. }) if self.twinned => report.retired += 1,
                 // Its successor was closed when it was full.
                 Some(Hold::Full { .. }) if self.plan_had_closed => report.stops += 1,
                 Some(hold) => return Err(self.wrong(&format!("{} stops: {hold:?}", device.name))),
                 None => {}
             }
+            let durable = device.outbox.durable("", Duration::ZERO).unwrap();
+            report.copies += durable.device.former.len();
             for row in device.outbox.list(&Filter::default()).unwrap() {
                 on_device.insert(row.id, row.state);
             }
@@ -92,10 +98,11 @@ impl World {
                 (1, None) if row.dropped == Some(Said::Gone) => false,
                 (1 | 2, None) if row.may_double => true,
                 (1, None) => !row.is_poison,
-                // A copy, or a batch that may have landed, stops with its rows listed; what it delivered is there too.
-                (1, Some(_)) => report.stops + report.copies > 0,
+                // A copy that another one retired, or a batch that may have landed, stops with its rows listed; they may
+                // be there too.
+                (1, Some(_)) => report.stops + report.retired > 0,
                 (0, Some(RowState::Aside)) => row.is_poison,
-                (0, Some(_)) => report.stops + report.copies > 0,
+                (0, Some(_)) => report.stops + report.retired > 0,
                 (0, None) => row.may_be_lost,
                 _ => false,
             };

@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(super) scratch: Option<tempfile::TempDir>,
     pub(super) backup: Option<(Duration, PathBuf)>,
     pub(super) restored: bool,
+    /// A second board goes on with a copy of the first one's state.
+    pub(super) twinned: bool,
     pub(super) plan_had_closed: bool,
     pub(super) story: String,
 }
@@ -78,7 +80,7 @@ pub(super) const LIMIT: outbox::Options = outbox::Options { max_bytes: 1 << 30 }
 impl World {
     pub(crate) fn seeded(seed: u64, plan: Plan) -> Self {
         let clock = WorldClock::new();
-        let scratch = (plan.restore > 0.0).then(scratch_dir);
+        let scratch = (plan.restore > 0.0 || plan.twins > 0.0).then(scratch_dir);
         let mut world = Self {
             chance: Chance::seeded(seed),
             net: Net::new(plan.weather),
@@ -91,6 +93,7 @@ impl World {
             squatting: Vec::new(),
             backup: None,
             restored: false,
+            twinned: false,
             plan_had_closed: plan.closed > 0.0,
             story: String::new(),
             scratch,
@@ -98,6 +101,7 @@ impl World {
             seed,
             plan,
         };
+        world.net.narrow = world.plan.narrow;
         for number in 0..world.plan.devices {
             let outbox = match &world.scratch {
                 Some(dir) => Outbox::open(&dir.path().join(format!("{number}.sqlite")), LIMIT),
@@ -131,7 +135,7 @@ impl World {
                 self.net.weather = Weather::default();
                 self.plan.death = 0.0;
                 self.plan.squatters = 0.0;
-                self.plan.restore = 0.0;
+                (self.plan.restore, self.plan.twins) = (0.0, 0.0);
                 (self.plan.full, self.plan.closed) = (0.0, 0.0);
                 (self.plan.revoked, self.plan.storms, self.plan.clocks) = (0.0, 0.0, 0.0);
                 (self.plan.amends, self.plan.people, self.plan.words) = (0.0, 0.0, 0.0);
@@ -177,6 +181,9 @@ impl World {
         }
         if self.chance.is(self.plan.restore) {
             self.backs_up_or_restores(next);
+        }
+        if self.chance.is(self.plan.twins) {
+            self.makes_a_twin(next);
         }
         if self.chance.is(self.plan.squatters) {
             self.squat(next);

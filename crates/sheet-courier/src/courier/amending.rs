@@ -236,7 +236,7 @@ impl Courier {
 
     pub(super) fn amend_call(&self, ask: Ask) -> Option<Call> {
         let amend = self.amend.as_ref()?;
-        let key = self.key();
+        let key = self.anchor_key();
         let target = amend.anchor.as_ref().map(|anchor| anchor.spreadsheet.as_str());
         let id = || amend.anchor.as_ref().map(|anchor| anchor.id);
         let update = |spreadsheet: &str, body| Call::write(wire::path(spreadsheet, ":batchUpdate"), body);
@@ -341,6 +341,12 @@ impl Courier {
             self.amending.backoff.reset();
         }
         is_understood
+    }
+
+    /// An anchor that was found may be of the time before another identity was taken.
+    fn anchor_key(&self) -> String {
+        let anchor = self.amend.as_ref().and_then(|amend| amend.anchor.as_ref());
+        anchor.map_or_else(|| self.key(), |anchor| self.key_of(anchor.id, anchor.seq))
     }
 
     fn is_anchor_reply(&self, body: &[u8]) -> bool {
@@ -543,7 +549,7 @@ impl Courier {
             }
             Closing::Look => {
                 let found = wire::parse_metadata(body)?;
-                let is_ours = found.metadata_key == self.key();
+                let is_ours = found.metadata_key == self.anchor_key();
                 if is_ours && found.metadata_value == OPEN {
                     return again(Closing::Change);
                 }
@@ -565,7 +571,7 @@ impl Courier {
         let marker = Marker {
             id: anchor.id,
             seq: anchor.seq,
-            key: self.key(),
+            key: self.anchor_key(),
             value: CLOSED.to_owned(),
             applied: false,
             doubt: self.amending.doubt,

@@ -126,6 +126,7 @@ impl Courier {
                 Call::write(update(), freeze::next_body(sheet, successor))
             }
             (Asked::BoundCheck | Asked::BoundVoid, _) => self.bound_call(asked),
+            (Asked::Release(ask), _) => self.release_call(*ask),
             // Without one there is nothing to ask: look instead.
             (Asked::Amend(ask), _) => self.amend_call(*ask).unwrap_or_else(|| wire::search(sheet, &[&key, LAYOUT_KEY])),
             // Without a batch there is nothing to send: look instead.

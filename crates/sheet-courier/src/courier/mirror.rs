@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::moving::{Bound, Register};
 use super::{Courier, Doing, Known, Settle, Trail};
-use crate::durable::{Marker, Phase, Transition};
+use crate::durable::{Hold, Marker, Phase, Transition};
 use crate::ids::sheet_id_of_table;
 
 impl Courier {
@@ -80,7 +80,20 @@ impl Courier {
                 state.markers = left;
                 self.forgotten = gone;
             }
-            Transition::Held(hold) => state.hold = Some(hold),
+            Transition::Releasing(release) => self.release_committed(release, now),
+            Transition::Present { .. } => {}
+            Transition::Renamed { .. } => {
+                // What is kept in memory was about another identity; the edge makes a new courier from the disk.
+                state.hold = None;
+                state.release = None;
+                state.batch = None;
+            }
+            Transition::Held(hold) => {
+                if let Hold::Retired { .. } = hold {
+                    state.release = None;
+                }
+                state.hold = Some(hold);
+            }
             Transition::Released => state.hold = None,
             Transition::Wished(wish) => {
                 state.wish = Some(wish);

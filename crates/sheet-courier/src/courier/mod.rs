@@ -9,6 +9,7 @@ mod asking;
 mod mirror;
 mod moving;
 mod open;
+mod releasing;
 mod replies;
 mod tidy;
 
@@ -18,7 +19,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::cell::Row;
-use crate::durable::{Amend, Batch, Durable, Hold, Marker, Phase, Transition, Wish};
+use crate::durable::{Amend, Batch, Durable, Hold, Marker, Phase, Release, Transition, Wish};
 use crate::freeze::{MAX_BODY_BYTES, MAX_ROWS, Plan};
 use crate::ids::{Fate, MarkerId, marker_key};
 use crate::layout::{Layout, Versions};
@@ -29,6 +30,7 @@ use crate::wire::{Call, SheetProperties};
 
 use amending::{Amending, Ask};
 use moving::{Bound, Register};
+use releasing::Releasing;
 
 /// A read of a marker must begin this soon after the 400 that asked for it: a twin may have pruned it meanwhile.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
@@ -143,6 +145,7 @@ pub struct Courier {
     /// Since when the spreadsheet that it names is not shown to us.
     hidden_since: Option<Duration>,
     bound: Bound,
+    releasing: Releasing,
     /// The newest `Date` of Google's, and when it came.
     google: Option<(i64, Duration)>,
     trouble: Option<String>,
@@ -190,6 +193,8 @@ enum Asked {
     BoundVoid,
     /// About the amendment at hand.
     Amend(Ask),
+    /// On the way to another identity.
+    Release(releasing::Ask),
 }
 
 /// The attempts of the open batch in this process.
@@ -269,6 +274,7 @@ impl Courier {
             register: Register::Unread,
             hidden_since: None,
             bound: Bound::default(),
+            releasing: Releasing::from(now),
             google: None,
             trouble: None,
             mutation: None,
@@ -318,6 +324,11 @@ impl Courier {
     /// Bound batches may have been settled by a person, in another process: how many there are now.
     pub fn bound(&self) -> usize {
         self.state.bound.len()
+    }
+
+    /// What the disk says of the way to another identity, as far as it was acknowledged.
+    pub fn release(&self) -> Option<&Release> {
+        self.state.release.as_ref()
     }
 
     /// A person lifted the hold, in another process.
@@ -394,8 +405,10 @@ impl Courier {
         if let Some(settle) = self.settle_bound(now) {
             return settle;
         }
-        if let Some(hold) = self.state.hold.clone() {
-            return self.held(hold, now);
+        match self.state.hold.clone() {
+            Some(Hold::Copy { .. }) if self.state.sheet.is_some() => return self.releasing(now),
+            Some(hold) => return self.held(hold, now),
+            None => {}
         }
         if now < self.not_before {
             return Next::Wait(self.not_before);
@@ -515,11 +528,19 @@ impl Courier {
         marker_key(&self.state.device.tag)
     }
 
+    /// The key of what was made under this id: the device may have had another tag then.
+    fn key_of(&self, id: MarkerId, seq: u64) -> String {
+        let device = &self.state.device;
+        let former = device.former.iter().rev().filter(|_| MarkerId::of(device.base, seq) != id);
+        let made_by = former.into_iter().find(|identity| MarkerId::of(identity.base, seq) == id);
+        marker_key(made_by.map_or(&device.tag, |identity| &identity.tag))
+    }
+
     fn marker(&self, batch: &Batch, fate: Fate, doubt: bool, ended_at: Option<i64>) -> Marker {
         Marker {
             id: batch.id,
             seq: batch.seq,
-            key: self.key(),
+            key: self.key_of(batch.id, batch.seq),
             value: fate.value(batch.digest),
             applied: fate == Fate::Applied,
             doubt,

@@ -60,7 +60,7 @@ impl Courier {
         let asked_for = matches!(wish, Wish::New | Wish::Adopt(_));
         match &self.state.hold {
             // Its rows may have been delivered by a newer state: elsewhere they would come a second time.
-            Some(Hold::Copy { .. }) if asked_for => {
+            Some(Hold::Copy { .. } | Hold::Retired { .. }) if asked_for => {
                 let message = "this state directory is a copy, or was restored from a backup".to_owned();
                 return Some(Next::Commit(Transition::WishRefused { wish, message, hold: None }));
             }
@@ -226,7 +226,7 @@ impl Courier {
 
     pub(super) fn bound_call(&self, asked: &Asked) -> Call {
         let Some(batch) = self.state.bound.first() else { return wire::get_tabs("") };
-        let key = self.key();
+        let key = self.key_of(batch.id, batch.seq);
         match asked {
             Asked::BoundVoid => {
                 let body = freeze::void_body(batch.id, &key, batch.digest);

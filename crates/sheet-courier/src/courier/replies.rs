@@ -132,6 +132,7 @@ impl Courier {
             },
             Asked::Adopt(_) | Asked::Register | Asked::Claim => return self.moved_on(asked, body),
             Asked::Amend(ask) => return self.amend_answered(*ask, body, date, now),
+            Asked::Release(ask) => return self.release_answered(*ask, body, now),
             Asked::BoundCheck | Asked::BoundVoid => return self.bound_answered(asked, body, date, now),
             Asked::Prune(ids) => match wire::parse_batch_reply(body) {
                 Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => {
@@ -278,6 +279,7 @@ impl Courier {
             Asked::Claim => self.register = Register::refused(now),
             Asked::BoundVoid => self.bound.look_again(now),
             Asked::Amend(ask) => self.amend_refused(*ask, message, now, random),
+            Asked::Release(ask) => self.release_refused(*ask, message, now, random),
             Asked::Create => self.due = Some(Transition::Held(Hold::CannotCreate { message })),
             Asked::Prune(ids) => match ids.as_slice() {
                 // Whether a delete without a match is refused is not known (docs/google.md): look.
@@ -328,6 +330,9 @@ impl Courier {
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
             (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound.wait(now + PROBE_EVERY),
+            (Asked::Release(ask), _) => {
+                return self.release_closed(*ask, message, why == Closed::NotFound, now, random);
+            }
             (Asked::Amend(ask), _) if self.amend_closed_to_us(*ask, &message, why == Closed::NotFound, now, random) => {
                 return;
             }
@@ -366,7 +371,7 @@ impl Courier {
     }
 
     /// The same again, after a while.
-    fn later(&mut self, asked: &Asked, why: String, now: Duration, random: u32) {
+    pub(super) fn later(&mut self, asked: &Asked, why: String, now: Duration, random: u32) {
         let wait = self.backoffs[usize::from(is_write(asked))].next(random);
         match asked {
             // Tidying up never delays rows.
@@ -399,12 +404,15 @@ impl Courier {
     /// The contact check: all markers with our tag, and the layout registers.
     fn checked(&mut self, found: &[Metadata], began: Duration, date: Option<i64>, now: Duration) {
         self.known.versions = Some(layout::versions(found));
+        let looks_for_copies = !self.left_out(Mutation::NoContactCheck);
         self.known.tabs = None;
         self.known.layout = None;
+        if looks_for_copies && self.release_checked(found) {
+            return;
+        }
         let key = self.key();
         let mut strangest = Sight::Known;
-        let looks = !self.left_out(Mutation::NoContactCheck);
-        for marker in found.iter().filter(|found| looks && found.metadata_key == key) {
+        for marker in found.iter().filter(|found| looks_for_copies && found.metadata_key == key) {
             strangest = strangest.max(self.sight(marker));
         }
         match strangest {
@@ -435,10 +443,7 @@ impl Courier {
                 self.probe_at = now + LOOK_AGAIN;
             }
             Sight::Unknown(marker) | Sight::Strange(marker) => {
-                self.probe_at = now + PROBE_EVERY;
-                if !matches!(self.state.hold, Some(Hold::Copy { .. })) {
-                    self.due = Some(Transition::Held(Hold::Copy { marker }));
-                }
+                self.due = Some(Transition::Held(Hold::Copy { marker }));
             }
         }
     }
@@ -490,5 +495,8 @@ enum Settled {
 }
 
 fn is_write(asked: &Asked) -> bool {
-    matches!(asked, Asked::Batch | Asked::Void | Asked::Create | Asked::Claim)
+    match asked {
+        Asked::Release(ask) => ask.is_write(),
+        other => matches!(other, Asked::Batch | Asked::Void | Asked::Create | Asked::Claim),
+    }
 }

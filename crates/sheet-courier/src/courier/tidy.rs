@@ -60,7 +60,7 @@ impl Courier {
     pub(super) fn prunable_of(&self, markers: &[Marker], now: Duration) -> Vec<MarkerId> {
         let google = self.google.map(|(date, _)| date);
         let ages = Ages { now, lock_taken: self.lock_taken, google };
-        life::prunable(markers, ages, |id| self.settled(id))
+        life::prunable(markers, &self.key(), ages, |id| self.settled(id))
     }
 
     /// When a marker's batch was settled, if that was in this process.

@@ -1,0 +1,144 @@
+//! Who this device is, was, and will be (the protocol, section 8).
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use sheet_courier::{Device, Hold, Identity, Marker, Release, Tag, Verdict, caller_id_hash};
+
+use super::batches::{current_sheet, give_back, insert_marker, note, open_batch, put_note};
+use super::{DiskError, Outbox, amends};
+
+/// The note about another identity that is being taken.
+const RELEASE: &str = "release";
+
+/// What became of a person's word that this copy is the one that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoesOn {
+    /// It goes on, once nothing of another copy can be on its way any more.
+    Soon,
+    /// Nothing kept it from going on.
+    Anyway,
+}
+
+impl Outbox {
+    /// A person says that no other copy of this state directory goes on. Whoever holds the delivery lock makes it come true.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn goes_on(&self) -> Result<GoesOn, DiskError> {
+        let mut connection = self.writable()?;
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !matches!(note(&tx, "hold")?, Some(Hold::Copy { .. } | Hold::Retired { .. })) {
+            return Ok(GoesOn::Anyway);
+        }
+        let release = match release(&tx)? {
+            Some(release) => release,
+            None => Release::to(random_identity().ok_or(DiskError::NoRandomness)?),
+        };
+        put_note(&tx, RELEASE, Some(&Release { told: true, claimed: Vec::new(), since: None, ..release }))?;
+        put_note(&tx, "hold", Some(&Hold::Copy { marker: 0 }))?;
+        tx.commit()?;
+        Ok(GoesOn::Soon)
+    }
+
+    /// How far a copy is on its way to an identity of its own.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn release(&self) -> Result<Option<Release>, DiskError> {
+        Ok(release(&self.connection())?)
+    }
+
+    /// The tag that this device has in its markers.
+    ///
+    /// # Errors
+    /// The disk could not be read, or holds what this program did not write.
+    pub fn tag(&self) -> Result<Tag, DiskError> {
+        Ok(device(&self.connection())?.tag)
+    }
+}
+
+pub(super) fn random_identity() -> Option<Identity> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).ok()?;
+    let [a, b, c, d, base @ ..] = random;
+    Some(Identity { tag: Tag::from_random([a, b, c, d]), base: u32::from_be_bytes(base) })
+}
+
+pub(super) fn device(connection: &Connection) -> Result<Device, DiskError> {
+    let (tag, base, next_seq): (String, u32, u64) =
+        connection.query_row("SELECT tag, base, next_seq FROM device", (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let mut statement = connection.prepare("SELECT tag, base FROM former ORDER BY identity")?;
+    let rows = statement.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut former = Vec::new();
+    for row in rows {
+        let (tag, base) = row?;
+        former.push(Identity { tag: Tag::parse(&tag).ok_or(DiskError::NotOurs("device tag"))?, base });
+    }
+    Ok(Device { tag: Tag::parse(&tag).ok_or(DiskError::NotOurs("device tag"))?, base, next_seq, former })
+}
+
+/// All tags of this device with their numbers, the present one first.
+pub(super) fn tags(connection: &Connection) -> Result<Vec<(i64, String)>, rusqlite::Error> {
+    let sql = "SELECT identity, tag FROM device UNION ALL SELECT identity, tag FROM former ORDER BY 1 DESC";
+    connection.prepare_cached(sql)?.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+pub(super) fn release(connection: &Connection) -> Result<Option<Release>, rusqlite::Error> {
+    note(connection, RELEASE)
+}
+
+pub(super) fn put_release(tx: &Transaction<'_>, release: Option<&Release>) -> Result<(), rusqlite::Error> {
+    put_note(tx, RELEASE, release)
+}
+
+/// These ids stand in a spreadsheet: rows of ours among them are done, wherever they are kept, and an id that a caller
+/// made is known from now on, also if it was recorded after the backup that this is.
+pub(super) fn are_present(
+    tx: &Transaction<'_>,
+    spreadsheet: &str,
+    ids: &[String],
+    unix_s: i64,
+) -> Result<(), rusqlite::Error> {
+    let tags = tags(tx)?;
+    let mut seen = tx.prepare_cached("INSERT OR IGNORE INTO seen(hash, at, identity) VALUES (?1, ?2, ?3)")?;
+    for id in ids {
+        let Some((tag, caller)) = id.split_once('-') else { continue };
+        if let Some((identity, _)) = tags.iter().find(|(_, ours)| ours == tag) {
+            seen.execute(params![caller_id_hash(caller).as_slice(), unix_s, identity])?;
+        }
+    }
+    let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+    let mut rows = tx.prepare_cached("SELECT n, id FROM row ORDER BY n")?;
+    let rows = rows.query_map((), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let found: Vec<(i64, String)> =
+        rows.filter(|row| row.as_ref().map_or(true, |(_, id)| ids.contains(id.as_str()))).collect::<Result<_, _>>()?;
+    for (n, id) in found {
+        amends::is_present(tx, n, &id, spreadsheet, unix_s)?;
+    }
+    Ok(())
+}
+
+/// The rows that are left are nobody else's now.
+pub(super) fn rename(tx: &Transaction<'_>, identity: &Identity, markers: &[Marker]) -> Result<(), DiskError> {
+    if let Some(batch) = open_batch(tx)? {
+        give_back(tx, batch.id, &Verdict::Return)?;
+        tx.execute("DELETE FROM batch WHERE id = ?1", (batch.id.as_u32(),))?;
+    }
+    if let Some(sheet) = current_sheet(tx)? {
+        for marker in markers {
+            insert_marker(tx, &sheet.id, marker)?;
+        }
+    }
+    tx.execute("INSERT INTO former(identity, tag, base) SELECT identity, tag, base FROM device", ())?;
+    // A newer state may have delivered rows that are not remembered here: the sheet is asked for them.
+    tx.execute(
+        "UPDATE device SET tag = ?1, base = ?2, identity = identity + 1, forgot = 1",
+        (identity.tag.as_str(), identity.base),
+    )?;
+    put_note(tx, "hold", None::<&Hold>)?;
+    put_release(tx, None)?;
+    Ok(())
+}
