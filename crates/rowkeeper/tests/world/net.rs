@@ -46,7 +46,7 @@ pub(crate) struct Net {
     /// Spreadsheets that are not ours to see for the moment.
     pub(crate) closed: BTreeSet<String>,
     /// No larger request gets through, in bytes; 0 for none.
-    pub(crate) narrow: usize,
+    pub(crate) at_most: usize,
     /// The minute's writes are used up by others until then.
     pub(crate) storm_until: Duration,
     /// Google as it was a moment ago, oldest first.
@@ -109,7 +109,7 @@ impl Net {
             token,
             full: BTreeSet::new(),
             closed: BTreeSet::new(),
-            narrow: 0,
+            at_most: 0,
             storm_until: Duration::ZERO,
             past: VecDeque::new(),
         }
@@ -241,7 +241,7 @@ impl Net {
             let body = r#"{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}"#;
             return Some(plain(404, body));
         }
-        if self.narrow > 0 && sent.body.len() > self.narrow {
+        if self.at_most > 0 && sent.body.len() > self.at_most {
             return Some(plain(413, "<html>too large</html>"));
         }
         let appends = || sent.body.windows(11).any(|text| text == b"appendCells");

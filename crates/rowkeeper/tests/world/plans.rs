@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     /// So often a second board is started with a copy of the state directory, once; both go on.
     pub(crate) twins: f64,
     /// A box on the way lets no larger request through, in bytes; 0 for none.
-    pub(crate) narrow: usize,
+    pub(crate) at_most: usize,
     pub(crate) mutation: Option<Mutation>,
     /// Rows are acknowledged a little before they are committed.
     pub(crate) acknowledge_early: bool,
@@ -149,10 +149,10 @@ pub(crate) fn twinned(seed: u64) -> Plan {
         burst: chance.pick(&[1, 8]),
         pause: chance.pick(&[30, 120, 600]),
         // Rows that wait for long in several batches are what both copies may send.
-        narrow: chance.pick(&[0, 1_500]),
+        at_most: chance.pick(&[0, 1_500]),
         new_columns: 0.0,
         revoked: chance.pick(&[0.0, 0.01]),
-        weather: Weather { trouble: 0.3, late: 0.5, crash: 0.02, stale: chance.pick(&[0.0, 0.2]) },
+        weather: Weather { trouble: 0.3, late: 0.5, crash: 0.02, stale: chance.pick(&[0.0, 0.2]), narrow: 0.1 },
         death: chance.pick(&[0.0, 0.02]),
         ..stormy(seed)
     }

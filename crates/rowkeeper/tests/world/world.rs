@@ -101,7 +101,7 @@ impl World {
             seed,
             plan,
         };
-        world.net.narrow = world.plan.narrow;
+        world.net.at_most = world.plan.at_most;
         for number in 0..world.plan.devices {
             let outbox = match &world.scratch {
                 Some(dir) => Outbox::open(&dir.path().join(format!("{number}.sqlite")), LIMIT),

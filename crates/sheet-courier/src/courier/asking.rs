@@ -35,7 +35,9 @@ impl Courier {
     }
 
     pub(super) fn newest_applied(&self) -> Option<&Marker> {
-        self.state.markers.iter().filter(|marker| marker.applied).max_by_key(|marker| marker.seq)
+        let key = self.key();
+        let ours = self.state.markers.iter().filter(|marker| marker.applied && marker.key == key);
+        ours.max_by_key(|marker| marker.seq)
     }
 
     /// The wanted tables' tabs, if each has an id that is known or likely. None without tables.
