@@ -343,16 +343,16 @@ impl Tables<'_> {
             self.parts.len() - 1
         });
         let part = &mut self.parts[at];
-        let mut cells: BTreeMap<usize, String> = BTreeMap::new();
-        cells.insert(part.column(ID_COLUMN), text_cell(&row.id).to_string());
+        let id = Cell::Text(row.id.clone());
+        let mut cells: BTreeMap<usize, &Cell> = BTreeMap::from([(part.column(ID_COLUMN), &id)]);
         for (name, cell) in &row.cells {
             let column = part.column(name);
             if let Some(format) = cell.format() {
                 part.formats.entry(column).or_insert(format);
             }
             part.cells_bring_formats |= matches!(cell, Cell::Serial(..));
-            if let Some(json) = cell_json(cell) {
-                cells.insert(column, json.to_string());
+            if !matches!(cell, Cell::Blank | Cell::Empty(_)) {
+                cells.insert(column, cell);
             }
         }
         (at, row_json(&cells))
@@ -450,15 +450,21 @@ fn tab_properties(sheet_id: i32, title: &str, columns: usize) -> Value {
     json!({"sheetId": sheet_id, "title": title, "gridProperties": grid})
 }
 
-/// Interior gaps are empty objects, so that cells keep their place.
-fn row_json(cells: &BTreeMap<usize, String>) -> String {
+/// Interior gaps are empty objects, so that cells keep their place. Written as text, not built as a tree first: half of
+/// what a flood costs is here.
+fn row_json(cells: &BTreeMap<usize, &Cell>) -> String {
     let mut json = String::from(r#"{"values":["#);
-    let width = cells.keys().next_back().map_or(0, |last| last + 1);
-    for at in 0..width {
-        if at > 0 {
-            json.push(',');
+    let mut next = 0;
+    for (column, cell) in cells {
+        for at in next..=*column {
+            let comma = if at > 0 { "," } else { "" };
+            json.push_str(comma);
+            if at < *column {
+                json.push_str("{}");
+            }
         }
-        json.push_str(cells.get(&at).map_or("{}", String::as_str));
+        push_cell(&mut json, cell);
+        next = column + 1;
     }
     json.push_str("]}");
     json
@@ -469,21 +475,45 @@ fn text_cell(text: &str) -> Value {
 }
 
 /// Never `formulaValue`: text that begins with `=` stays text (docs/google.md).
-fn cell_json(cell: &Cell) -> Option<Value> {
-    Some(match cell {
-        Cell::Blank | Cell::Empty(_) => return None,
-        Cell::Text(text) => text_cell(text),
-        Cell::Bool(bool) => json!({"userEnteredValue": {"boolValue": bool}}),
-        Cell::Number(number) if number.is_finite() => json!({"userEnteredValue": {"numberValue": number}}),
-        Cell::Number(number) => text_cell(&number.to_string()),
-        // The format goes with the cell too: whether rows that the grid grew by inherit their column's is unknown
-        // (docs/google.md, S11).
-        Cell::Bare(serial, _) => json!({"userEnteredValue": {"numberValue": serial}}),
-        Cell::Serial(serial, format) => json!({
-            "userEnteredValue": {"numberValue": serial},
-            "userEnteredFormat": number_format(*format),
-        }),
-    })
+fn push_cell(json: &mut String, cell: &Cell) {
+    json.push_str(r#"{"userEnteredValue":{"#);
+    match cell {
+        Cell::Text(text) => push_text(json, text),
+        Cell::Bool(bool) => {
+            json.push_str(if *bool { r#""boolValue":true"# } else { r#""boolValue":false"# });
+        }
+        Cell::Number(number) if number.is_finite() => push_number(json, *number),
+        Cell::Number(number) => push_text(json, &number.to_string()),
+        Cell::Bare(serial, _) | Cell::Serial(serial, _) => push_number(json, *serial),
+        Cell::Blank | Cell::Empty(_) => {}
+    }
+    json.push('}');
+    // The format goes with the cell too: whether rows that the grid grew by inherit their column's is unknown
+    // (docs/google.md, S11).
+    if let Cell::Serial(_, format) = cell {
+        let (kind, pattern) = format.type_and_pattern();
+        // Both are ours: nothing in them needs an escape.
+        for piece in [r#","userEnteredFormat":{"numberFormat":{"type":""#, kind, r#"","pattern":""#, pattern, r#""}}"#]
+        {
+            json.push_str(piece);
+        }
+    }
+    json.push('}');
+}
+
+fn push_text(json: &mut String, text: &str) {
+    json.push_str(r#""stringValue":"#);
+    // Text always becomes JSON.
+    json.push_str(&serde_json::to_string(text).unwrap_or_else(|_| String::from("\"\"")));
+}
+
+fn push_number(json: &mut String, number: f64) {
+    json.push_str(r#""numberValue":"#);
+    let whole = number as i64;
+    // Without `.0`; a double holds all of these, and a zero loses no sign.
+    let is_whole = whole.unsigned_abs() < 1 << 53 && (whole as f64).to_bits() == number.to_bits();
+    let text = if is_whole { whole.to_string() } else { serde_json::to_string(&number).unwrap_or_default() };
+    json.push_str(&text);
 }
 
 /// The body as far as the end of the marker's request. The location is the spreadsheet: a marker on a tab, row or
@@ -572,6 +602,31 @@ mod tests {
             ])
         );
         assert!(!requests[1].to_string().contains("formulaValue"));
+    }
+
+    #[test]
+    fn cells_are_json_that_holds_exactly_what_they_do() {
+        let text = "\"=a\"\\ \u{0}\n\u{2028}\u{1F642}";
+        let written = |cell: &Cell| -> Value {
+            let mut json = String::new();
+            push_cell(&mut json, cell);
+            serde_json::from_str(&json).unwrap()
+        };
+        for held in [Cell::Text(text.into()), Cell::Number(f64::NAN)] {
+            let text = if let Cell::Text(text) = &held { text } else { "NaN" };
+            assert_eq!(written(&held), json!({"userEnteredValue": {"stringValue": text}}));
+        }
+        assert_eq!(written(&Cell::Bool(false)), json!({"userEnteredValue": {"boolValue": false}}));
+        let beyond = 9_007_199_254_740_992.0;
+        for number in
+            [0.0, -0.0, 1.0, -17.0, 0.1 + 0.2, 46_349.059_182_754_63, beyond, -beyond, 1e300, f64::MIN_POSITIVE]
+        {
+            let read = written(&Cell::Number(number))["userEnteredValue"]["numberValue"].as_f64().unwrap();
+            assert_eq!(read.to_bits(), number.to_bits(), "{number}");
+        }
+        let mut short = String::new();
+        push_cell(&mut short, &Cell::Bare(21.0, MOMENT));
+        assert_eq!(short, r#"{"userEnteredValue":{"numberValue":21}}"#);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Mutation {
     FoundBatchIsUnfrozen,
     /// No contact check is made.
     NoContactCheck,
+    /// An answer about tabs counts as a contact check although our newest marker is not in it.
+    AnyLookIsWhole,
     /// A foreign marker makes us take another id at once, whatever may be in flight.
     RekeyAtOnce,
     /// Markers are pruned as soon as they are not the newest.

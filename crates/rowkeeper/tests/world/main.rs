@@ -97,6 +97,8 @@ fn an_old_copy_of_the_state_notices_and_goes_on_as_a_new_device() {
     let seeds = number("WORLD_MUTATION_SEEDS", 300);
     let with = |mutation, plan: Plan| Plan { mutation: Some(mutation), ..plan };
     notices("NoContactCheck", seeds, |seed| with(Mutation::NoContactCheck, restored(seed)));
+    let narrow = |plan: Plan| Plan { weather: Weather { narrow: 1.0, ..plan.weather }, ..plan };
+    notices("AnyLookIsWhole", seeds, |seed| with(Mutation::AnyLookIsWhole, narrow(restored(seed))));
     // Long pauses and nothing in doubt: all markers are old when the copy looks.
     let quiet = |seed| Plan { rows: 100, pause: 6_000, restore: 0.02, weather: Weather::default(), ..restored(seed) };
     notices("PruneNewest", seeds, |seed| with(Mutation::PruneNewest, quiet(seed)));

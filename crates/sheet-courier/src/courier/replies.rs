@@ -98,7 +98,7 @@ impl Courier {
             Asked::Look(tabs) => match wire::parse_glance(body) {
                 Some(found) if self.is_our_sheet(&found.spreadsheet_id) => {
                     // Unknown (docs/google.md, S29): does the filter of tabs keep metadata out? Or it is an old read.
-                    self.look_in_vain = !self.holds_newest(&found.metadata);
+                    self.look_in_vain = !self.holds_newest(&found.metadata) && !self.left_out(Mutation::AnyLookIsWhole);
                     if !self.look_in_vain {
                         self.checked(&found.metadata, began, date, now);
                         self.glanced(tabs, found.tabs, began, now);
