@@ -7,9 +7,11 @@ mod bare;
 mod bench;
 mod campaigns;
 mod clients;
+mod costs;
 mod cross;
 mod deny;
 mod fuzz;
+mod google;
 mod interop;
 
 use std::env;
@@ -26,6 +28,7 @@ cargo xtask COMMAND
   deny       licences, banned crates and sources, from `cargo metadata`
   drivers    the examples of device-grant, run with the emulator
   interop    sign-ins with oidc-provider and glewlwyd, which it installs below interop/
+  costs      instructions, allocations and packages of the program, held to their limits (valgrind)
   clients    clients of Google for Python, Node and Rust, and a browser, held to the emulator
   kills [S]  kill -9 at everybody for S seconds (default 300), then count the rows; `kills S SEED`
   disk       the same count after disks that were full, failing or read-only (root, FUSE, loop devices)
@@ -39,8 +42,9 @@ cargo xtask COMMAND
   processes [N]  eight processes, N refreshes each (default 100), killed at random
   gadget-figures  what the time clock takes: processor, wake-ups, memory, bus; beside a loop that polls
   pictures   make the pictures of the README and of docs/timeclock.md again
-  bench [--quick] [--page] [CONTEST…]
-             Rowkeeper beside what people use instead; writes docs/benchmarks.md (--quick: prints only)
+  bench [--quick | --long] [--page] [CONTEST…]
+             Rowkeeper beside what people use instead, about 20 minutes; writes docs/benchmarks.md (--quick: prints
+             only; --long: clean builds in `footprint`, a million rows in `growth`)
   probe-google   asks the real Google, with your account and consent, what docs/google.md does not
              know; `probe-google --help`
   world [N]  the simulated world over N seeds (default 100000), release build";
@@ -67,6 +71,7 @@ const GATE: &[Named] = &[
     ("doc", doc),
     ("bare", bare::check),
     ("pi", cross::check),
+    ("costs", costs::check),
     ("fuzz", fuzz::check),
     ("drivers", interop::drivers),
     ("kills", campaigns::short_kills),
