@@ -60,6 +60,7 @@ fn durable() -> Durable {
         sheets: 1,
         earlier: Vec::new(),
         anchors: Vec::new(),
+        creating: false,
         release: None,
         spare: Identity { tag: Tag::parse("fedcba").expect("a tag"), base: 500_000 },
     }
@@ -285,7 +286,8 @@ impl Edge {
                         Device { tag: identity.tag, base: identity.base, next_seq: self.next_seq, former: Vec::new() };
                 }
             }
-            Transition::Stamped(..) | Transition::Pruned(_) | Transition::Released => {}
+            Transition::Creating(title) => assert_for_people(&title),
+            Transition::Stamped(..) | Transition::Pruned(_) | Transition::Released | Transition::NotCreated => {}
         }
     }
 

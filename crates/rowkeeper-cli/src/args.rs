@@ -276,6 +276,20 @@ pub(crate) enum SheetCommand {
         #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
         limit: Duration,
     },
+    /// List the markers of all devices; remove old ones of those that are gone
+    ///
+    /// By answering yes you promise that the device is not in the middle of sending: it is switched off
+    /// for good, or its `rowkeeper status` says that nothing waits. Else a row of it may come twice.
+    /// The newest marker stays. A device removes its own markers by itself.
+    #[command(verbatim_doc_comment)]
+    Tidy {
+        /// Remove the old markers of this device; asks first on a terminal
+        #[arg(long, value_name = "TAG")]
+        device: Option<String>,
+        /// Do not ask: the promise above is made
+        #[arg(long, requires = "device")]
+        yes: bool,
+    },
     /// Go on here, as a new device, although another copy of this state directory was found
     ///
     /// You promise that no other copy will send what waits here: it is switched off for good, or

@@ -47,6 +47,7 @@ mod seal;
 pub mod session;
 pub mod status;
 pub mod table;
+pub mod tidy;
 mod url;
 
 pub use amend::{AmendError, Fields, RowId};

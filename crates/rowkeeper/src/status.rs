@@ -88,6 +88,10 @@ pub struct Queue {
     pub bytes: u64,
     /// When the oldest waiting one was recorded.
     pub oldest: Option<When>,
+    /// Ids of records that may or may not be in an earlier spreadsheet, which does not answer: they wait for it, or for a
+    /// person's word. Not in the JSON where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub in_doubt: Vec<String>,
 }
 
 /// What the courier is doing, as far as the disk knows.

@@ -37,6 +37,8 @@ pub struct Durable {
     pub earlier: Vec<String>,
     /// Anchors that may stand on rows that are being amended.
     pub anchors: Vec<MarkerId>,
+    /// A spreadsheet may have been made that nobody told us of.
+    pub creating: bool,
     /// Another identity is being taken, because another copy of this state may have the present one too.
     pub release: Option<Release>,
     /// Random, for the case that another identity must be taken.
@@ -298,6 +300,11 @@ pub enum Closed {
 /// One arrow of the protocol: one transaction.
 #[derive(Clone, Debug)]
 pub enum Transition {
+    /// A spreadsheet is about to be created under this title. If one was about to be before, and its fate was never heard,
+    /// it may lie about, empty.
+    Creating(String),
+    /// That was not carried out, for certain.
+    NotCreated,
     /// A spreadsheet was created. Its id is stored before any row is sent to it.
     SheetCreated(SheetRef),
     /// Rows go into a batch; takes `batch.seq`. All of them must still be queued, else nothing is changed.

@@ -25,6 +25,7 @@ extern crate alloc;
 
 mod answer;
 mod cell;
+mod census;
 mod courier;
 mod durable;
 mod freeze;
@@ -40,6 +41,7 @@ use core::time::Duration;
 
 pub use answer::{Answer, Outcome};
 pub use cell::{Cell, Format, Precision, Row};
+pub use census::{Markers, census, parse_census};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
     Amend, Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Identity, Marker, Phase, Release, SheetRef,

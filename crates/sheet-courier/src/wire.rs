@@ -75,6 +75,12 @@ pub(crate) fn search(spreadsheet: &str, keys: &[&str]) -> Call {
     Call::read(path(spreadsheet, "/developerMetadata:search"), &json!({ "dataFilters": filters }))
 }
 
+/// `developerMetadata.search` for all there is.
+pub(crate) fn search_all(spreadsheet: &str) -> Call {
+    let filter = json!({"developerMetadataLookup": {"visibility": "DOCUMENT"}});
+    Call::read(path(spreadsheet, "/developerMetadata:search"), &json!({ "dataFilters": [filter] }))
+}
+
 /// `spreadsheets.get` of the tabs' names and sizes.
 pub(crate) fn get_tabs(spreadsheet: &str) -> Call {
     let fields = "?fields=spreadsheetId,sheets.properties(sheetId,title,gridProperties(rowCount,columnCount))";

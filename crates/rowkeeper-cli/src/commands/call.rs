@@ -61,7 +61,7 @@ pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
     }
 }
 
-fn failure(error: CallError) -> Failure {
+pub(super) fn failure(error: CallError) -> Failure {
     let exit = match &error {
         CallError::Token(error) => token_exit(error),
         CallError::NotSent(_) | CallError::Stopped => Exit::Later,

@@ -17,6 +17,7 @@ pub(crate) mod sheet;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 pub(crate) mod status;
+pub(crate) mod tidy;
 pub(crate) mod token;
 
 use std::io::{self, Write};

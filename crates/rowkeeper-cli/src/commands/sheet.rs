@@ -13,6 +13,7 @@ pub(crate) fn run(context: &Context, sheet: &Sheet) -> Result<Exit, Failure> {
         SheetCommand::Show => show(context),
         SheetCommand::New { limit } => go_to(context, &Wish::New, *limit),
         SheetCommand::Release => release(context),
+        SheetCommand::Tidy { device, yes } => super::tidy::run(context, device.as_deref(), *yes),
         SheetCommand::Adopt { sheet, limit } => go_to(context, &Wish::Adopt(id_in(sheet).to_owned()), *limit),
     }
 }

@@ -45,6 +45,15 @@ fn describe(status: &Status) -> String {
         "queue     {} waiting{oldest}, {} set aside, {} bytes",
         queue.waiting, queue.set_aside, queue.bytes
     ));
+    if !queue.in_doubt.is_empty() {
+        let ids: Vec<String> = queue.in_doubt.iter().map(|id| printable(id)).collect();
+        lines.push(format!("in doubt  {}", ids.join(", ")));
+        lines.push(
+            "          in an earlier spreadsheet that does not answer, or not; `rowkeeper queue retry ID` (it may come twice)\n\
+             \x20         or `rowkeeper queue drop ID` (it may be lost) if it never answers"
+                .into(),
+        );
+    }
     let delivery = &status.delivery;
     let state = match delivery.state {
         DeliveryState::Idle => "nothing to do",

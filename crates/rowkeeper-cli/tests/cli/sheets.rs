@@ -1,10 +1,10 @@
 //! Where the rows go: `sheet show|new|adopt`, the next spreadsheet, and devices that share one.
 
-use google_emulator::CellValue;
+use google_emulator::{Action, CellValue, Client, Rule, When};
 use serde_json::{Value, json};
 
 use crate::device::Device;
-use crate::google::Google;
+use crate::google::{Google, client, fault};
 
 fn sheet_of(device: &Device) -> String {
     device.run(&["sheet", "show", "--json"]).exits(0).json()["spreadsheet_id"].as_str().unwrap().to_owned()
@@ -109,4 +109,126 @@ fn a_new_spreadsheet_has_no_cell_that_nobody_asked_for() {
         grid["rowCount"].as_u64().unwrap() * grid["columnCount"].as_u64().unwrap()
     };
     assert_eq!(sheets.iter().map(cells).collect::<Vec<_>>(), [6, 8], "two rows of three and of four");
+}
+
+/// Of a device that is gone only the markers stay that protect others; a living one is left alone, and goes on.
+#[test]
+fn a_person_tidies_up_after_another_device() {
+    let google = Google::start();
+    let device = google.signed_in();
+    record(&device, 1);
+    let first = sheet_of(&device);
+    let sibling = google.signed_in();
+    sibling.run(&["sheet", "adopt", &first]).exits(0);
+    (2..6).for_each(|n| record(&sibling, n));
+
+    let listed = || device.run(&["sheet", "tidy", "--json"]).exits(0).json().as_array().unwrap().clone();
+    let found = listed();
+    let (own, other): (Vec<&Value>, Vec<&Value>) = found.iter().partition(|found| found["this_device"] == true);
+    assert_eq!((own.len(), other.len()), (1, 1), "{found:?}");
+    assert_eq!((&own[0]["removable"], &other[0]["markers"], &other[0]["removable"]), (&json!(0), &json!(4), &json!(3)));
+    let since = other[0]["unchanged_since"].as_str().unwrap().to_owned();
+    let (ours, theirs) = (own[0]["device"].as_str().unwrap(), other[0]["device"].as_str().unwrap());
+    let told = device.run(&["sheet", "tidy"]).exits(0).out;
+    assert!(told.contains(&format!("{theirs}: 4 markers, 3 may be removed, unchanged since {since}")), "{told}");
+    assert!(told.contains(&format!("{ours}, this device: 1 markers, 0")), "{told}");
+
+    device.run(&["sheet", "tidy", "--device", theirs]).exits(2).says("--yes");
+    device.run(&["sheet", "tidy", "--device", ours, "--yes"]).exits(1).says("by itself");
+    device.run(&["sheet", "tidy", "--device", "nobody", "--yes"]).exits(1).says("no device nobody");
+    device.run(&["sheet", "tidy", "--yes"]).exits(2).says("--device");
+    assert_eq!(listed(), found, "nothing was removed yet");
+    let removed = device.run(&["sheet", "tidy", "--device", theirs, "--yes", "--json"]).exits(0).json();
+    assert_eq!(removed, json!([{"device": theirs, "removed": 3}]));
+    let again = device.run(&["sheet", "tidy", "--device", theirs, "--yes"]).exits(0);
+    assert!(again.out.contains("nothing to remove"), "{again:?}");
+    let left = listed();
+    let left = left.iter().find(|found| found["device"] == theirs).unwrap();
+    assert_eq!((&left["markers"], &left["removable"]), (&json!(1), &json!(0)));
+
+    // It was not gone at all.
+    record(&sibling, 6);
+    record(&device, 7);
+    let mut all = numbers(&google, &first);
+    all.sort();
+    assert_eq!(all, n(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]));
+}
+
+/// Creating a spreadsheet cannot be repeated safely: what may lie about is named.
+#[test]
+fn a_spreadsheet_that_nobody_heard_of_is_named_by_the_doctor() {
+    let google = Google::start();
+    let device = google.signed_in();
+    let lost = Rule { times: Some(1), ..fault("/v4/spreadsheets", Action::Html { status: 502, when: When::After }) };
+    google.set_faults([lost]);
+    device.record(&["n=1"]);
+    device.run(&["deliver"]).exits(0);
+    let known = sheet_of(&device);
+    let ids = google.model(|model| model.spreadsheet_ids());
+    let orphan = ids.iter().find(|id| **id != known).unwrap();
+    assert_eq!(ids.len(), 2);
+    let finding = |device: &Device| {
+        let found = device.run(&["doctor", "--json"]).json();
+        found.as_array().unwrap().iter().find(|finding| finding["check"] == "orphans").cloned()
+    };
+    let found = finding(&device).unwrap();
+    let what = found["what"].as_str().unwrap();
+    assert!(found["verdict"] == "warning" && what.contains(orphan.as_str()) && !what.contains(&known), "{found}");
+    // Where nobody can look into Drive, the person is told what to look for.
+    google.model(|model| model.set_client(Client { drive_api_enabled: false, ..client() }));
+    let found = finding(&device).unwrap();
+    assert!(found["advice"].as_str().unwrap().contains("\"Rowkeeper log\""), "{found}");
+    google.model(|model| model.set_client(client()));
+    google.model(|model| model.delete_spreadsheet(orphan));
+    assert_eq!(finding(&device).unwrap()["verdict"], "good");
+    // A device that heard of all its spreadsheets has nothing to say; one that was not sent at all is none either.
+    let other = google.signed_in();
+    google.set_faults([fault("/v4/spreadsheets", quota())]);
+    other.record(&["n=2"]);
+    other.run(&["deliver", "--for", "2s"]).exits(75);
+    google.set_faults([]);
+    other.run(&["deliver"]).exits(0);
+    assert_eq!(finding(&other), None);
+}
+
+fn quota() -> Action {
+    let body = r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#;
+    let content_type = Some("application/json".into());
+    Action::Status { status: 429, when: When::Before, body: Some(body.into()), content_type, retry_after: None }
+}
+
+/// A batch without an answer, and then a spreadsheet that is gone: its rows are named until a person has a word.
+#[test]
+fn rows_that_may_be_in_a_lost_spreadsheet_are_named_until_a_person_decides() {
+    let google = Google::start();
+    let device = google.signed_in();
+    record(&device, 1);
+    let first = sheet_of(&device);
+    google.set_faults([fault(":batchUpdate", Action::Html { status: 502, when: When::After })]);
+    let ids: Vec<String> = (2..5).map(|n| device.record(&[&format!("n={n}")])).collect();
+    device.run(&["deliver", "--for", "1s"]).exits(75);
+    google.set_faults([]);
+    google.model(|model| model.delete_spreadsheet(&first));
+    let went = device.run(&["sheet", "new", "--json"]).exits(0).json();
+    assert_eq!(went["in_doubt"], json!(ids));
+    // Others go on; the queue is not empty while a row is in doubt.
+    device.record(&["n=5"]);
+    device.run(&["deliver", "--for", "2s"]).exits(75);
+
+    let status = device.status();
+    assert_eq!(status["queue"]["in_doubt"], json!(ids), "{status}");
+    let (told, doctor) = (device.run(&["status"]).exits(0).out, device.run(&["doctor"]).out);
+    for text in [&told, &doctor] {
+        assert!(ids.iter().all(|id| text.contains(id.as_str())), "{text}");
+        assert!(text.contains("queue retry ID` (it may come twice)"), "{text}");
+        assert!(text.contains("queue drop ID` (it may be lost)"), "{text}");
+    }
+    device.run(&["queue", "retry", &ids[0]]).exits(0);
+    device.run(&["queue", "drop", &ids[1]]).exits(0);
+    assert_eq!(device.status()["queue"]["in_doubt"], json!(ids[2..]));
+    device.run(&["queue", "drop", &ids[2]]).exits(0);
+    device.run(&["deliver"]).exits(0);
+    assert_eq!(device.status()["queue"].get("in_doubt"), None);
+    assert!(!device.run(&["doctor"]).out.contains("in doubt"));
+    assert_eq!(numbers(&google, &sheet_of(&device)), n(&[5.0, 2.0]));
 }

@@ -24,6 +24,13 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
     let said = outbox.status()?;
     let in_flight = Filter { state: Some(RowState::InBatch), limit: Some(1), ..Default::default() };
     let in_flight = !outbox.list(&in_flight)?.is_empty();
+    let in_doubt = match outbox.bound()? {
+        0 => Vec::new(),
+        _ => {
+            let all = outbox.list(&Filter { limit: None, state: Some(RowState::InBatch), ..Default::default() })?;
+            all.into_iter().filter(|row| row.bound).map(|row| row.id).collect()
+        }
+    };
     let state = match grant.state {
         _ if counts.waiting == 0 && hold.is_none() => DeliveryState::Idle,
         _ if needs_person => DeliveryState::Blocked,
@@ -44,6 +51,7 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
             set_aside: counts.set_aside,
             bytes: counts.bytes,
             oldest: counts.oldest.map(When),
+            in_doubt,
         },
         delivery: status::Delivery {
             state,

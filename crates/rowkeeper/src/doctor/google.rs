@@ -7,7 +7,7 @@ use super::{Finding, Patient, TIMEOUTS, Verdict, bad, good, skipped, told, warni
 use crate::device::{drive_origin, sheets_origin};
 use crate::http::{Request, Response};
 use crate::session::{AccessError, AttemptError, TokenError, Tried};
-use crate::status::{Grant, GrantState};
+use crate::status::{Grant, GrantState, When};
 
 /// Grant, client and scopes. Whether the device may send.
 pub(super) fn sign_in(patient: &Patient, findings: &mut Vec<Finding>) -> bool {
@@ -126,6 +126,7 @@ pub(super) fn sheet(patient: &Patient, signed_in: bool, findings: &mut Vec<Findi
     };
     let answers = finding.verdict == Verdict::Good;
     findings.push(finding);
+    findings.extend(orphans(patient));
     if let Some(sheet) = known.filter(|_| answers) {
         findings.push(bin(patient, &sheet.id, &sheet.title));
         findings.push(doubles(patient, &sheet.id));
@@ -162,6 +163,79 @@ fn bin(patient: &Patient, spreadsheet: &str, title: &str) -> Finding {
         ),
     }
 }
+
+/// Spreadsheets that were asked for and never heard of. One that was made is empty: nothing of ours was written into it.
+fn orphans(patient: &Patient) -> Option<Finding> {
+    let outbox = patient.outbox.as_ref().ok().and_then(Option::as_ref)?;
+    let unheard = outbox.unheard_creates().ok()?;
+    let last = unheard.last()?;
+    let mut titles: Vec<&str> = unheard.iter().map(|one| one.title.as_str()).collect();
+    titles.sort_unstable();
+    titles.dedup();
+    let known: Vec<String> = outbox.sheets().ok()?.into_iter().map(|sheet| sheet.id).collect();
+    let when = When(last.at.saturating_mul(1000));
+    let what =
+        format!("Google did not answer when a spreadsheet was to be made, last at {when}: there may be an empty one");
+    let Some(found) = titles.iter().map(|title| empty_files(patient, title, &known)).collect::<Option<Vec<_>>>() else {
+        let title = titles.join("\" or \"");
+        return Some(warning(
+            "orphans",
+            what,
+            format!("drive.google.com: look for spreadsheets called \"{title}\"; one without any row may be deleted"),
+        ));
+    };
+    let found = found.concat();
+    if found.is_empty() {
+        return Some(good("orphans", "every spreadsheet that was asked for is known, or was never made"));
+    }
+    let addresses: Vec<String> =
+        found.iter().map(|id| format!("https://docs.google.com/spreadsheets/d/{id}")).collect();
+    Some(warning(
+        "orphans",
+        format!("{what} at {}", addresses.join(" ")),
+        "delete it, unless another device has just made it",
+    ))
+}
+
+/// Spreadsheets of this title that this app made and no device wrote to; none if nobody can look: the Drive API is off.
+fn empty_files(patient: &Patient, title: &str, known: &[String]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(default)]
+        files: Vec<File>,
+    }
+    #[derive(Deserialize)]
+    struct File {
+        id: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Sheet {
+        #[serde(default)]
+        developer_metadata: Vec<serde_json::Value>,
+    }
+    let quoted = title.replace('\\', "\\\\").replace('\'', "\\'");
+    let query = format!("name='{quoted}' and mimeType='application/vnd.google-apps.spreadsheet' and trashed=false");
+    let url = format!("{}/drive/v3/files?fields=files(id)&q={}", drive_origin(&patient.config), escape(&query));
+    let request = Request { method: "GET".into(), url, headers: Vec::new(), body: Vec::new().into() };
+    let answer = patient.session.authorised(&request, &TIMEOUTS).ok().filter(|answer| answer.status == 200)?;
+    let listed: Listed = serde_json::from_slice(&answer.body).ok()?;
+    let ours = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let strange = listed.files.into_iter().map(|file| file.id).filter(|id| ours(id) && !known.contains(id));
+    let mut empty = Vec::new();
+    for id in strange.take(FEW) {
+        let answer = get(patient, &format!("/v4/spreadsheets/{id}?fields=developerMetadata.metadataKey")).ok()?;
+        // Whoever wrote a row left a marker, and the newest one stays.
+        let sheet = serde_json::from_slice::<Sheet>(&answer.body).ok().filter(|_| answer.status == 200)?;
+        if sheet.developer_metadata.is_empty() {
+            empty.push(id);
+        }
+    }
+    Some(empty)
+}
+
+/// Spreadsheets of one title that are looked into.
+const FEW: usize = 10;
 
 /// Every row carries its id, so a double, should one ever happen, can be found.
 fn doubles(patient: &Patient, spreadsheet: &str) -> Finding {

@@ -242,7 +242,7 @@ fn in_doubt(bound: &[Listed]) -> Finding {
     warning(
         "in doubt",
         format!("{} rows may or may not be in an earlier spreadsheet, which does not answer: {names}", bound.len()),
-        "make that spreadsheet reachable again, or look into it and say `rowkeeper queue retry ID` or `queue drop ID`",
+        "make that spreadsheet reachable again; or say `rowkeeper queue retry ID` (it may come twice) or `queue drop ID` (it may be lost)",
     )
 }
 

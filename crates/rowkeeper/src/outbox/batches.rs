@@ -11,7 +11,7 @@ use sheet_courier::{
     Batch, Cause, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tally, Transition, Verdict, Wish,
 };
 
-use super::{DiskError, Happened, Outbox, Record, amends, identity};
+use super::{DiskError, Happened, Outbox, Record, amends, creates, identity};
 
 /// How long the ids of delivered rows are remembered.
 const SEEN_SECONDS: i64 = 90 * 24 * 3600;
@@ -86,6 +86,7 @@ impl Outbox {
             sheets: tx.query_row("SELECT count(*) FROM sheet", (), |row| row.get(0))?,
             earlier: earlier_sheets(&tx)?,
             anchors: amends::anchors(&tx)?,
+            creating: creates::is_open(&tx)?,
             release: identity::release(&tx)?,
             spare: identity::random_identity().ok_or(DiskError::NoRandomness)?,
         })
@@ -252,7 +253,10 @@ fn commit_in(
 ) -> Result<(), CommitError> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match change {
+        Transition::Creating(title) => creates::begins(&tx, title, unix_s)?,
+        Transition::NotCreated => creates::ends(&tx)?,
         Transition::SheetCreated(sheet) => {
+            creates::ends(&tx)?;
             insert_sheet(&tx, sheet)?;
         }
         Transition::Frozen { batch, rows, tally } => {
@@ -324,7 +328,12 @@ fn commit_in(
         Transition::Present { spreadsheet, ids } => identity::are_present(&tx, spreadsheet, ids, unix_s)?,
         Transition::Renamed { identity, markers } => self::identity::rename(&tx, identity, markers)?,
         Transition::Released => put_note(&tx, "hold", None::<&Hold>)?,
-        Transition::Wished(wish) => put_note(&tx, WISH, Some(wish))?,
+        Transition::Wished(wish) => {
+            if let Wish::Claim(_) = wish {
+                creates::ends(&tx)?;
+            }
+            put_note(&tx, WISH, Some(wish))?;
+        }
         Transition::WishRefused { wish, message, hold } => {
             end_wish(&tx, wish)?;
             put_note(&tx, REFUSED, Some(message))?;
@@ -339,6 +348,9 @@ fn commit_in(
             }
             if let Some(old) = current_sheet(&tx)? {
                 tx.execute("UPDATE sheet SET successor = ?2 WHERE id = ?1", (old.id, &sheet.id))?;
+            }
+            if let Wish::New = wish {
+                creates::ends(&tx)?;
             }
             insert_sheet(&tx, sheet)?;
             end_wish(&tx, wish)?;

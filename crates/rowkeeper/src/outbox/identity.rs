@@ -1,6 +1,6 @@
 //! Who this device is, was, and will be (the protocol, section 8).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use sheet_courier::{Device, Hold, Identity, Marker, Release, Tag, Verdict, caller_id_hash};
@@ -47,6 +47,32 @@ impl Outbox {
     /// The disk could not be read.
     pub fn release(&self) -> Result<Option<Release>, DiskError> {
         Ok(release(&self.connection())?)
+    }
+
+    /// All tags that this device has or had, the present one first.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn tags(&self) -> Result<Vec<String>, DiskError> {
+        Ok(tags(&self.connection())?.into_iter().map(|(_, tag)| tag).collect())
+    }
+
+    /// Since when (Unix seconds) each of these has looked as it looks now; what is not given is forgotten.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn unchanged_since(&self, prints: &[(String, u64)], now: i64) -> Result<Vec<i64>, DiskError> {
+        const SEEN: &str = "markers seen";
+        let connection = self.writable()?;
+        let before: BTreeMap<String, (u64, i64)> = note(&connection, SEEN)?.unwrap_or_default();
+        let since = |(tag, print): &(String, u64)| match before.get(tag) {
+            Some((same, since)) if same == print => *since,
+            _ => now,
+        };
+        let seen: BTreeMap<&str, (u64, i64)> =
+            prints.iter().map(|print| (print.0.as_str(), (print.1, since(print)))).collect();
+        put_note(&connection, SEEN, Some(&seen))?;
+        Ok(prints.iter().map(since).collect())
     }
 
     /// The tag that this device has in its markers.

@@ -7,6 +7,7 @@
 
 mod amends;
 mod batches;
+mod creates;
 mod export;
 mod identity;
 mod queue;
@@ -28,6 +29,7 @@ use crate::durable;
 
 pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
+pub use creates::Unheard;
 pub use export::Format;
 pub use identity::GoesOn;
 pub use queue::{Counts, Dropped, Filter, Listed, Retried, RowState, Which};

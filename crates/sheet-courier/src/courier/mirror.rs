@@ -4,8 +4,8 @@ use core::mem;
 use core::time::Duration;
 
 use super::moving::{Bound, Register};
-use super::{Courier, Doing, Known, Settle, Trail};
-use crate::durable::{Hold, Marker, Phase, Transition};
+use super::{Courier, Creating, Doing, Known, Settle, Trail};
+use crate::durable::{Hold, Marker, Phase, Transition, Wish};
 use crate::ids::sheet_id_of_table;
 
 impl Courier {
@@ -14,7 +14,13 @@ impl Courier {
         let Doing::Committing(change) = mem::replace(&mut self.doing, Doing::Nothing) else { return };
         let state = &mut self.state;
         match change {
+            Transition::Creating(_) => {
+                state.creating = true;
+                self.creating = Creating::Free;
+            }
+            Transition::NotCreated => state.creating = false,
             Transition::SheetCreated(sheet) => {
+                state.creating = false;
                 state.sheet = Some(sheet);
                 self.known = Known::default();
                 // It was created with the tabs of all tables that were known then.
@@ -96,6 +102,8 @@ impl Courier {
             }
             Transition::Released => state.hold = None,
             Transition::Wished(wish) => {
+                // The next one was created.
+                state.creating &= !matches!(wish, Wish::Claim(_));
                 state.wish = Some(wish);
                 self.register = Register::Unread;
             }

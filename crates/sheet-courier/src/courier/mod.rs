@@ -146,6 +146,7 @@ pub struct Courier {
     hidden_since: Option<Duration>,
     bound: Bound,
     releasing: Releasing,
+    creating: Creating,
     /// The newest `Date` of Google's, and when it came.
     google: Option<(i64, Duration)>,
     trouble: Option<String>,
@@ -227,6 +228,17 @@ enum Settle {
     ReadAgain(Duration, String),
 }
 
+/// The last attempt to create a spreadsheet, if the disk says that there was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Creating {
+    /// Not made yet, or refused: the next attempt is the same as this one.
+    Free,
+    /// Refused, or never sent: the disk is to be told.
+    NotMade,
+    /// It may have been carried out.
+    Unknown,
+}
+
 /// What is known of the spreadsheet's layout. Versions are read before headers: the other way round, a header that is
 /// older than its version would let us write over another device's new column.
 #[derive(Debug, Default)]
@@ -275,6 +287,8 @@ impl Courier {
             hidden_since: None,
             bound: Bound::default(),
             releasing: Releasing::from(now),
+            // One that is found was about to be made by a process that died.
+            creating: Creating::Unknown,
             google: None,
             trouble: None,
             mutation: None,
@@ -341,6 +355,7 @@ impl Courier {
         match self.doing {
             // The edge lost track of an attempt: it may be alive.
             Doing::Sending(Asked::Batch, _) => self.trail.doubt = true,
+            Doing::Sending(Asked::Create, _) => self.creating = Creating::Unknown,
             Doing::Sending(Asked::Amend(ask), _) => self.amend_lost(ask, String::from("no answer"), now, 0),
             _ => {}
         }
@@ -397,6 +412,9 @@ impl Courier {
         if let Some(change) = self.due.take() {
             return Next::Commit(change);
         }
+        if self.state.creating && self.creating == Creating::NotMade {
+            return Next::Commit(Transition::NotCreated);
+        }
         if let Some(wish) = self.state.wish.clone()
             && let Some(next) = self.moving(wish, now)
         {
@@ -450,7 +468,7 @@ impl Courier {
                     return Next::Wait(ready);
                 }
                 self.gathered = Some(rows);
-                Next::Ask(Asked::Create)
+                self.create(now)
             }
         }
     }

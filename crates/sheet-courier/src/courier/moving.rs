@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::{Asked, Courier, LOOK_AGAIN, Next, PROBE_EVERY};
+use super::{Asked, Courier, Creating, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::durable::{Cause, Hold, Marker, Phase, SheetRef, Transition, Wish};
 use crate::freeze::{self, NEXT_KEY};
 use crate::ids::{Fate, MarkerId};
@@ -79,17 +79,25 @@ impl Courier {
             });
         }
         Some(match (&wish, &self.register) {
-            (Wish::New, _) => self.paced(Asked::Create, now),
+            (Wish::New, _) => self.create(now),
             (Wish::Adopt(id), _) => Next::Ask(Asked::Adopt(id.clone())),
             (Wish::Claim(own), Register::Names(id)) if own.id == *id => self.moved(own.clone()),
             (Wish::Claim(own), Register::NotToBeHad) => self.moved(own.clone()),
             (Wish::Next | Wish::Claim(_), Register::Names(id)) => Next::Ask(Asked::Adopt(id.clone())),
             (Wish::Next, Register::Unread) => Next::Ask(Asked::Register),
-            (Wish::Next, _) => self.paced(Asked::Create, now),
+            (Wish::Next, _) => self.create(now),
             (Wish::Claim(_), Register::Refused { read_at, .. }) if now < *read_at => Next::Wait(*read_at),
             (Wish::Claim(_), Register::Refused { .. }) => Next::Ask(Asked::Register),
             (Wish::Claim(_), _) => self.paced(Asked::Claim, now),
         })
+    }
+
+    /// It is on disk first: an attempt without an answer leaves a spreadsheet that nobody knows.
+    pub(super) fn create(&self, now: Duration) -> Next {
+        match self.creating {
+            Creating::Free if self.state.creating => self.paced(Asked::Create, now),
+            _ => Next::Commit(Transition::Creating(self.title())),
+        }
     }
 
     fn moved(&self, sheet: SheetRef) -> Next {

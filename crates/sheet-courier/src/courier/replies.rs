@@ -6,7 +6,7 @@ use core::mem;
 use core::time::Duration;
 
 use super::moving::Register;
-use super::{Asked, Courier, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle};
+use super::{Asked, Courier, Creating, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle};
 use crate::D;
 use crate::answer::{self, Outcome, Reading};
 use crate::durable::{Cause, Closed, Hold, Marker, Phase, SheetRef, Transition, Verdict, Wish};
@@ -28,6 +28,12 @@ impl Courier {
             self.trail.ended = now;
             self.trail.paid = false;
         }
+        if asked == Asked::Create {
+            self.creating = match &outcome {
+                Outcome::NotSent(_) | Outcome::NoToken(..) => Creating::NotMade,
+                _ => Creating::Unknown,
+            };
+        }
         let (reading, date) = match outcome {
             // Nothing was sent: nothing is in doubt that was not before.
             Outcome::NotSent(why) => return self.later(&asked, why, now, random),
@@ -46,6 +52,9 @@ impl Courier {
             && !matches!(reading, Reading::Unknown(_))
         {
             self.trail.others_answered = true;
+        }
+        if asked == Asked::Create && !matches!(reading, Reading::Success(_) | Reading::Unknown(_)) {
+            self.creating = Creating::NotMade;
         }
         match reading {
             Reading::Success(body) => {
