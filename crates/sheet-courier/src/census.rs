@@ -70,7 +70,9 @@ pub fn parse_census(body: &[u8]) -> Option<Vec<Markers>> {
 
 fn of_device(tag: Tag, found: Vec<Metadata>) -> Markers {
     let count = found.len();
-    let retired_by = found.iter().map(|found| &found.metadata_value).find(|value| Tag::parse(value).is_some()).cloned();
+    // What a register says looks like a tag; so does "closed".
+    let is_tag = |value: &&String| Tag::parse(value).is_some() && **value != CLOSED;
+    let retired_by = found.iter().map(|found| &found.metadata_value).find(is_tag).cloned();
     let mut markers: Vec<(MarkerId, String)> = Vec::new();
     for found in found {
         // A register is for ever, and an open anchor may be about to be written through.
