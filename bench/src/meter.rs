@@ -81,6 +81,8 @@ pub fn terminate(child: &Child) {
 pub struct Living {
     pub resident_bytes: u64,
     pub peak_bytes: u64,
+    /// Of the resident bytes those that are nobody else's and no file's: heap and stacks.
+    pub private_bytes: u64,
     /// How often it gave up the processor by itself and was woken: what keeps a battery busy.
     pub wake_ups: u64,
     pub processor: Duration,
@@ -104,6 +106,7 @@ pub fn living(id: u32) -> Result<Living> {
     Ok(Living {
         resident_bytes: field(&status, "VmRSS:") * 1024,
         peak_bytes: field(&status, "VmHWM:") * 1024,
+        private_bytes: field(&status, "RssAnon:") * 1024,
         wake_ups,
         processor: Duration::from_secs_f64((ticks(11) + ticks(12)) as f64 / hertz as f64),
     })

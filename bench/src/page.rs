@@ -17,18 +17,29 @@ pub fn now() -> String {
 
 /// Under a section: which command made it, and when.
 pub fn ran(name: &str, form: Form, begun: &str) -> String {
-    let quick = form.pick(" --quick", "");
-    format!("`cargo xtask bench{quick} {name}`, {begun}")
+    format!("`cargo xtask bench{} {name}`, {begun}", word(form))
+}
+
+fn word(form: Form) -> &'static str {
+    match form {
+        Form::Quick => " --quick",
+        Form::Full => "",
+        Form::Long => " --long",
+    }
 }
 
 pub fn results(tools: &Tools, form: Form) -> PathBuf {
-    tools.scratch.with_file_name(form.pick("results-quick", "results"))
+    tools.scratch.with_file_name(format!("results{}", word(form).replace(" --", "-")))
 }
 
 pub fn write(tools: &Tools, form: Form) -> Result<()> {
-    let folder = results(tools, form);
-    let read = |(name, _): &(&str, contests::Contest)| -> Option<Section> {
-        serde_json::from_slice(&fs::read(folder.join(format!("{name}.json"))).ok()?).ok()
+    let find = |name: &str, form| -> Option<Section> {
+        serde_json::from_slice(&fs::read(results(tools, form).join(format!("{name}.json"))).ok()?).ok()
+    };
+    // A long form holds all that the full one does. Each section says when it was run and how.
+    let read = |(name, _): &(&str, contests::Contest)| match form {
+        Form::Quick => find(name, form),
+        _ => find(name, Form::Long).or_else(|| find(name, Form::Full)),
     };
     let sections: Vec<Section> = contests::ALL.iter().filter_map(read).collect();
     let missing: Vec<&str> = contests::ALL.iter().filter(|one| read(one).is_none()).map(|(name, _)| *name).collect();

@@ -34,7 +34,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let (contestants, notes) = contestant::present(tools, &contestant::ALL);
     section.notes = notes;
     let rows = form.pick(10_000, 100_000);
-    let patience = Duration::from_secs(form.pick(90, 240));
+    let patience = Duration::from_secs(form.pick(90, 150));
     let results: Vec<Result<BadDay>> = thread::scope(|scope| {
         let running: Vec<_> = contestants
             .iter()

@@ -31,7 +31,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let mut table = Table::new(String::new(), &columns);
     let mut points = Vec::new();
     for devices in form.pick(&[1_usize, 100][..], &[1, 100, 5_000]) {
-        match load(tools, *devices, form.pick(2_000, 20_000)) {
+        match load(tools, *devices, form.pick(2_000, 10_000)) {
             Ok(load) => {
                 points.push((*devices as f64, load.per_second));
                 table.row([

@@ -143,7 +143,7 @@ pub fn write_rows(path: &Path, rows: u64) -> Result<()> {
 fn flood(tools: &Tools, who: Contestant, form: Form, input: &Path, rows: u64, round_trip: Duration) -> Result<Flood> {
     let stage = Stage::set(tools, who, Setup::GOOGLE, round_trip, Token::Valid)?;
     let patience = match who {
-        contestant::ANCESTOR => Duration::from_secs(form.pick(10, 30)),
+        contestant::ANCESTOR => Duration::from_secs(form.pick(10, 20)),
         _ => Duration::from_secs(600),
     };
     stage.next_minute()?;
@@ -266,6 +266,7 @@ impl Watch {
         let each = self.thread.join().unwrap_or_default();
         each.into_iter().fold(Living::default(), |sum, one| Living {
             resident_bytes: sum.resident_bytes + one.resident_bytes,
+            private_bytes: sum.private_bytes + one.private_bytes,
             peak_bytes: sum.peak_bytes + one.peak_bytes,
             wake_ups: sum.wake_ups + one.wake_ups,
             processor: sum.processor + one.processor,

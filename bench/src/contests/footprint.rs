@@ -1,25 +1,27 @@
 //! What has to be on the device: bytes, dependencies, the time to build it, memory at rest.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
 use super::Form;
+use super::flood::write_rows;
 use crate::contestant::{ROWKEEPER, Stage, Token, Tools};
 use crate::emulator::Setup;
-use crate::meter;
+use crate::meter::{self, Living};
 use crate::plot::{Kind, Plot};
 use crate::report::{Section, Table};
 use crate::stats::{mib, number};
 
 const HOW: &str = "*Binary* is stripped, in the size-optimised profile `device` (for Rowkeeper without `demo` and \
 `emulator`), and linked to the system's C library; *clean build* starts with an empty target folder and all sources \
-downloaded: seconds and processor seconds. *Dependencies* are packages besides its own, those of the build too. For Python \
+downloaded: seconds and processor seconds (of the long form only). *Dependencies* are packages besides its own, those of the build too. For Python \
 and Node the packages count that are installed for the library (all three libraries of the Python peers share one \
 environment), not the interpreter.";
 
@@ -66,7 +68,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let mut device = None;
     for built in &BUILT {
         let packages = packages(built)?;
-        let made = form.pick(false, true).then(|| clean_build(tools, built)).transpose()?;
+        let made = form.pick(false, true).then(|| build(tools, built, form)).transpose()?;
         let cells = match &made {
             Some(made) => {
                 let size = mib(fs::metadata(&made.binary)?.len());
@@ -78,7 +80,10 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
                     );
                     device = Some(made.binary.clone());
                 }
-                [number(size), number(made.seconds), number(made.processor)]
+                match form {
+                    Form::Long => [number(size), number(made.seconds), number(made.processor)],
+                    _ => [number(size), "—".into(), "—".into()],
+                }
             }
             None => ["not built in the quick form"; 3].map(str::to_owned),
         };
@@ -106,12 +111,12 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
         table.row(["npm googleapis".to_owned(), number(size), count.to_string(), "—".into(), "—".into()]);
     }
     section.tables.push(table);
-    section.tables.push(at_rest(tools, device)?);
+    section.tables.push(at_rest(tools, device, form)?);
     match form {
-        Form::Full => section.notes.extend(bare_metal()),
         Form::Quick => section.notes.push("bare metal: not run in the quick form".into()),
+        _ => section.notes.extend(bare_metal()),
     }
-    if form == Form::Full {
+    if form != Form::Quick {
         section.plots.push(Plot {
             file: "footprint".into(),
             title: "To be installed on the device, without interpreter".into(),
@@ -128,9 +133,12 @@ struct Made {
     processor: f64,
 }
 
-fn clean_build(tools: &Tools, built: &Built) -> Result<Made> {
+/// From nothing in the long form; else whatever is there already is used again.
+fn build(tools: &Tools, built: &Built, form: Form) -> Result<Made> {
     let target = tools.scratch.with_file_name("footprint").join(built.package);
-    _ = fs::remove_dir_all(&target);
+    if form == Form::Long {
+        _ = fs::remove_dir_all(&target);
+    }
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--quiet", "--profile", "device", "--manifest-path", built.manifest]);
     cargo.args(["--package", built.package]).args(built.words).arg("--target-dir").arg(&target).current_dir(".");
@@ -163,32 +171,26 @@ fn size_of(path: &Path) -> Result<u64> {
     fs::read_dir(path)?.map(|entry| size_of(&entry?.path())).sum()
 }
 
-/// The daemon, ten seconds after it has delivered a row.
-fn at_rest(tools: &Tools, device: Option<PathBuf>) -> Result<Table> {
-    let columns = ["`rowkeeper run` at rest", "resident, MiB", "peak, MiB", "threads", "wake-ups in 10 s"];
+/// The daemon, ten seconds after it has delivered a row; and with a long queue, while Google answers 503 to everything.
+fn at_rest(tools: &Tools, device: Option<PathBuf>, form: Form) -> Result<Table> {
+    let columns =
+        ["`rowkeeper run`", "resident, MiB", "of it heap and stacks", "peak, MiB", "threads", "wake-ups in 10 s"];
     let mut table = Table::new(String::new(), &columns);
-    for (name, binary) in [("release", Some(tools.rowkeeper.clone())), ("device", device)] {
+    let many = if form == Form::Long { 1_000_000 } else { 100_000 };
+    let release = Some(tools.rowkeeper.clone());
+    for (profile, binary, queued) in [("release", release, 0), ("device", device.clone(), 0), ("device", device, many)]
+    {
         let Some(binary) = binary else { continue };
         for tls in [false, true] {
-            let setup = Setup { tls, ..Setup::NO_QUOTA };
-            let stage = Stage::set(tools, ROWKEEPER, setup, Duration::ZERO, Token::Valid)?;
-            stage.finish(&["record", "n=1", "value=21.5", "note=rest"])?;
-            let mut daemon = Command::new(&binary);
-            let template = stage.command(&[]);
-            daemon.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            daemon.arg("run").current_dir(&stage.folder);
-            let mut daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-            thread::sleep(Duration::from_secs(5));
-            let before = meter::living(daemon.id())?;
-            thread::sleep(Duration::from_secs(10));
-            let living = meter::living(daemon.id())?;
-            let threads = fs::read_dir(format!("/proc/{}/task", daemon.id()))?.count();
-            meter::terminate(&daemon);
-            daemon.wait()?;
-            ensure!(stage.waiting()? == 0, "the row was not delivered");
+            let (before, living, threads) = resting(tools, &binary, tls, queued)?;
+            let what = match queued {
+                0 => "at rest".to_owned(),
+                queued => format!("{} rows queued, 503 to everything", number(queued as f64)),
+            };
             table.row([
-                format!("{name}, {}", if tls { "TLS" } else { "plain" }),
+                format!("{profile}, {}, {what}", if tls { "TLS" } else { "plain" }),
                 number(mib(living.resident_bytes)),
+                number(mib(living.private_bytes)),
                 number(mib(living.peak_bytes)),
                 threads.to_string(),
                 (living.wake_ups - before.wake_ups).to_string(),
@@ -196,6 +198,36 @@ fn at_rest(tools: &Tools, device: Option<PathBuf>) -> Result<Table> {
         }
     }
     Ok(table)
+}
+
+fn resting(tools: &Tools, binary: &Path, tls: bool, queued: u64) -> Result<(Living, Living, usize)> {
+    let setup = Setup { tls, ..Setup::NO_QUOTA };
+    let stage = Stage::set(tools, ROWKEEPER, setup, Duration::ZERO, Token::Valid)?;
+    stage.finish(&["record", "n=1", "value=21.5", "note=rest"])?;
+    if queued > 0 {
+        stage.finish(&["deliver"])?;
+        let input = stage.folder.join("rows");
+        write_rows(&input, queued)?;
+        let mut record = stage.command(&["record", "--stdin"]);
+        let rows = File::open(input.with_extension("ours"))?;
+        ensure!(record.stdin(rows).stdout(Stdio::null()).status()?.success(), "the queue was not filled");
+        let gone = json!({ "path": "/v4/spreadsheets", "action": { "do": "status", "status": 503 } });
+        stage.emulator.post("/_emulator/faults", &gone)?;
+    }
+    let mut daemon = Command::new(binary);
+    let template = stage.command(&[]);
+    daemon.envs(template.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    daemon.arg("run").current_dir(&stage.folder);
+    let mut daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    thread::sleep(Duration::from_secs(5));
+    let before = meter::living(daemon.id())?;
+    thread::sleep(Duration::from_secs(10));
+    let living = meter::living(daemon.id())?;
+    let threads = fs::read_dir(format!("/proc/{}/task", daemon.id()))?.count();
+    meter::terminate(&daemon);
+    daemon.wait()?;
+    ensure!(stage.waiting()? == queued, "the daemon did not do what it should");
+    Ok((before, living, threads))
 }
 
 /// What `cargo xtask bare` prints about the sign-in on a Cortex-M3; or why it was not run.

@@ -25,7 +25,11 @@ quota, no delay. The peers hold what waits in memory, or nowhere: there is nothi
 
 pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let mut section = Section::new("Growth", HOW);
-    let sizes: &[u64] = form.pick(&[1_000, 10_000], &[1_000, 100_000, 1_000_000]);
+    let sizes: &[u64] = match form {
+        Form::Quick => &[1_000, 10_000],
+        Form::Full => &[1_000, 100_000],
+        Form::Long => &[1_000, 100_000, 1_000_000],
+    };
     let mut queued = Table::new(
         "so many rows waiting",
         &[

@@ -1,4 +1,5 @@
-//! The contests. Each has a quick form, for those who work on it, and the full one, whose figures are published.
+//! The contests. Each has a quick form, for those who work on it, and the full one, whose figures are published. A few
+//! have a long one too, which takes a quarter of an hour or more.
 
 pub mod accept;
 pub mod bad_day;
@@ -20,13 +21,14 @@ use crate::report::Section;
 pub enum Form {
     Quick,
     Full,
+    Long,
 }
 
 impl Form {
     pub fn pick<T>(self, quick: T, full: T) -> T {
         match self {
             Self::Quick => quick,
-            Self::Full => full,
+            Self::Full | Self::Long => full,
         }
     }
 }
