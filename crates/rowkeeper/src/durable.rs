@@ -15,27 +15,49 @@ use rustix::fs::OFlags;
 /// # Errors
 /// What the system says; `path` is as it was, or new.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = with_suffix(path, ".new");
+    write_beside(path, content)?;
+    finish(path)
+}
+
+/// As [`replace`], and once the content is written it is not lost any more: whatever dies between writing and renaming,
+/// the power too, leaves it whole beside `path`, where [`beside`] says, for whoever comes next to [`finish`].
+pub(crate) fn replace_resumably(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_beside(path, content)?;
+    // The name beside is what survives, so it is on the disk before it is taken away.
+    sync_parent(path)?;
+    finish(path)
+}
+
+/// Where the content lies that is to take the place of `path`.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    with_suffix(path, ".new")
+}
+
+fn write_beside(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = beside(path);
     // A left-over of a crash. Removing it (rather than opening it) makes sure that the mode below is the file's mode
     // and that no link is followed.
     remove_if_there(&beside)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(content)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&beside, path)?;
+    file.sync_all()
+}
+
+/// What lies beside takes the place of `path`.
+pub(crate) fn finish(path: &Path) -> io::Result<()> {
+    fs::rename(beside(path), path)?;
     sync_parent(path)
 }
 
-/// As [`replace`], and what `path` held before is kept as `path` + `suffix`.
+/// As [`replace_resumably`], and what `path` held before is kept as `path` + `suffix`.
 pub(crate) fn replace_keeping(path: &Path, suffix: &str, content: &[u8]) -> io::Result<()> {
     match fs::read(path) {
         Ok(before) => replace(&with_suffix(path, suffix), &before)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    replace(path, content)
+    replace_resumably(path, content)
 }
 
 /// What was written to the file, by whomever, survives a power cut from now on. A missing or empty file is fine.

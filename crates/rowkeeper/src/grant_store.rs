@@ -9,27 +9,32 @@
 //! `grant.json.damaged`, and the generation before it is used where it is whole. Anything that is not a plain file (a
 //! symbolic link, a pipe) is refused.
 //!
+//! A new grant is whole on the disk, beside the old one, before it takes its place. Who dies between the two leaves the
+//! last step to whoever holds the lock next, so a token that a provider rotated is lost only before it was written.
+//!
 //! One program holds the lock while it talks to the provider (at most 30 s), and whoever must change the grant waits for
 //! it. Who only needs a token that still lives does not: [`GrantStore::try_lock`].
 //!
 //! Tokens lie in the file in the clear, mode 0600: whoever is root on the device, or takes its card, can read them. With
 //! a key ([`GrantStore::sealed_with`]) the card alone is not enough; [`StoreKey`] says what that is good for.
 
+mod stored;
+
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::clock::Clock;
 use crate::durable;
 use crate::seal::StoreKey;
+
+pub use stored::{Moment, ProviderId, Stored, StoredGrant};
 
 /// The only version so far.
 const VERSION: u32 = 1;
@@ -161,152 +166,6 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// All that is known of the sign-in.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Stored {
-    /// Whose grant this is; state made with one provider and client is never used with another.
-    pub provider: ProviderId,
-    /// A code that waits for its person, as the grant machine sealed it. Holds the device code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pending: Option<Zeroizing<String>>,
-    /// Whose device this is, where the provider said so: only this account may approve it again. Forgotten by signing out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// The tokens, when a person approved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grant: Option<StoredGrant>,
-    /// Why the last grant died, for people; `None` when there never was one, or one is alive.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<String>,
-    /// Why the last code brought nothing, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<String>,
-    /// What an operator must put right, for people: a wrong client, a deleted one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub misconfigured: Option<String>,
-    /// Codes asked for without an approval since a person last acted.
-    #[serde(default)]
-    pub codes_without_approval: u32,
-    /// Tokens that were given up here while the provider could not be told.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub to_revoke: Vec<Zeroizing<String>>,
-}
-
-impl Stored {
-    /// The state before anybody signed in.
-    pub fn new(provider: ProviderId) -> Self {
-        Self {
-            provider,
-            owner: None,
-            pending: None,
-            grant: None,
-            ended: None,
-            failed: None,
-            misconfigured: None,
-            codes_without_approval: 0,
-            to_revoke: Vec::new(),
-        }
-    }
-}
-
-/// Which provider and client a grant belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProviderId {
-    /// The preset's name.
-    pub name: String,
-    /// Who answers for the endpoints, where they were discovered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// Where tokens come from: the only place a refresh token may go. Ignored for emulators, whose port changes.
-    pub token_endpoint: String,
-    /// The OAuth client.
-    pub client_id: String,
-    /// Whether this is an emulator.
-    #[serde(default)]
-    pub emulator: bool,
-}
-
-impl ProviderId {
-    /// Whether a grant of `self` may be used with `other`: the same; or both the emulator, wherever it listens now; or of
-    /// one issuer, which moved its endpoint on the same host.
-    pub fn fits(&self, other: &Self) -> bool {
-        let moved = self.issuer.is_some()
-            && self.issuer == other.issuer
-            && crate::url::origin(&self.token_endpoint) == crate::url::origin(&other.token_endpoint);
-        self.client_id == other.client_id
-            && self.emulator == other.emulator
-            && (self.emulator || moved || self.token_endpoint == other.token_endpoint)
-    }
-}
-
-/// The tokens and what is known of them.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct StoredGrant {
-    /// What new access tokens are had with; `None` when the provider gave none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_token: Option<Zeroizing<String>>,
-    /// The newest access token.
-    pub access_token: Zeroizing<String>,
-    /// When it ends; `None` when the provider did not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Moment>,
-    /// From when on a new one should be had, if that is possible; before that nobody asks for one without need.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_at: Option<Moment>,
-    /// When the refresh token ends, where the provider said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_expires: Option<Moment>,
-    /// What was granted.
-    pub scopes: Vec<String>,
-    /// What was asked for at the sign-in and not granted: a person can untick scopes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<String>,
-    /// Who approved, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// A refresh was begun with this token and its outcome not stored: after a crash the token may be spent.
-    #[serde(default)]
-    pub refreshing: bool,
-}
-
-/// A moment on both clocks: the one since boot counts within the boot it was noted in, the wall clock after that.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
-    /// Which boot `mono_ms` is of.
-    pub boot_id: String,
-    /// Time since that boot.
-    pub mono_ms: u64,
-    /// Milliseconds since 1970.
-    pub wall_ms: i64,
-    /// Whether the wall clock was to be believed when this was noted.
-    pub wall_trusted: bool,
-}
-
-impl Moment {
-    /// The moment `after` from now.
-    pub fn ahead(clock: &dyn Clock, after: Duration) -> Self {
-        let wall = clock.wall();
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            boot_id: clock.boot_id(),
-            mono_ms: millis(clock.mono().since_boot().saturating_add(after)),
-            wall_ms: wall.unix_ms.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
-            wall_trusted: wall.trusted,
-        }
-    }
-
-    /// How long until then, zero when it has passed; `None` when no clock can tell (another boot, and a wall clock that
-    /// was or is not to be believed).
-    pub fn left(&self, clock: &dyn Clock) -> Option<Duration> {
-        if self.boot_id == clock.boot_id() {
-            return Some(Duration::from_millis(self.mono_ms).saturating_sub(clock.mono().since_boot()));
-        }
-        let now = clock.wall();
-        let left_ms = self.wall_ms.saturating_sub(now.unix_ms);
-        (self.wall_trusted && now.trusted).then(|| Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)))
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct Envelope<B> {
     version: u32,
@@ -373,7 +232,7 @@ impl GrantStore {
     pub fn lock(&self) -> Result<Locked<'_>, StoreError> {
         let file = self.lock_file()?;
         file.lock().map_err(|cause| trouble(&self.lock, cause))?;
-        Ok(Locked { store: self, _file: file })
+        self.held(file)
     }
 
     /// As [`GrantStore::lock`], but `None` at once when another program or thread holds it.
@@ -383,7 +242,7 @@ impl GrantStore {
     pub fn try_lock(&self) -> Result<Option<Locked<'_>>, StoreError> {
         let file = self.lock_file()?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Locked { store: self, _file: file })),
+            Ok(()) => self.held(file).map(Some),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(cause)) => Err(trouble(&self.lock, cause)),
         }
@@ -404,6 +263,24 @@ impl GrantStore {
     fn previous(&self) -> PathBuf {
         durable::with_suffix(&self.path, ".previous")
     }
+
+    /// The lock is ours: nobody is writing, so a whole file beside is of one who died before the last step of
+    /// [`Locked::save`], and is newer than the one in place. A part of one is nothing.
+    fn held(&self, file: File) -> Result<Locked<'_>, StoreError> {
+        let (path, beside) = (&self.path, durable::beside(&self.path));
+        if matches!(read_body(&beside), Ok(Some(_))) {
+            let io = |cause| trouble(path, cause);
+            match read_body(path) {
+                Ok(_) => durable::finish(path).map_err(io)?,
+                Err(StoreError::Damaged(_)) => {
+                    durable::set_aside(path, ".damaged").and_then(|()| durable::finish(path)).map_err(io)?;
+                }
+                // What is not ours to replace: see `save`.
+                Err(_) => {}
+            }
+        }
+        Ok(Locked { store: self, _file: file })
+    }
 }
 
 impl Locked<'_> {
@@ -416,10 +293,10 @@ impl Locked<'_> {
     }
 
     /// Replaces the grant and keeps the generation before it. When this returns `Ok` it survives a power cut; on an error
-    /// or a crash the old grant stands.
+    /// or a crash the old grant stands, or the new one, whole.
     ///
     /// # Errors
-    /// `Io`: the disk is full or failing; the old grant stands.
+    /// `Io`: the disk is full or failing.
     pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
         let path = &self.store.path;
         let io = |cause| StoreError::Io(path.clone(), cause);
@@ -428,7 +305,7 @@ impl Locked<'_> {
             // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
             Err(StoreError::Damaged(_)) => {
                 durable::set_aside(path, ".damaged").map_err(io)?;
-                durable::replace(path, text.as_bytes()).map_err(io)
+                durable::replace_resumably(path, text.as_bytes()).map_err(io)
             }
             Ok(_) => {
                 durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io)?;
@@ -453,12 +330,13 @@ impl Locked<'_> {
         self.save(stored)
     }
 
-    /// Removes every file that holds, or held, a grant. The current one first: from then on there is none.
+    /// Removes every file that holds, or held, a grant. First what could still take the current one's place, then that:
+    /// from then on there is none.
     ///
     /// # Errors
     /// `Io`: something is still there.
     pub fn clear(&self) -> Result<(), StoreError> {
-        for suffix in ["", ".previous", ".damaged", ".new", ".previous.new"] {
+        for suffix in [".new", "", ".previous", ".damaged", ".previous.new"] {
             let path = durable::with_suffix(&self.store.path, suffix);
             durable::remove(&path).map_err(|cause| trouble(&path, cause))?;
         }
@@ -551,17 +429,6 @@ fn read_body(path: &Path) -> Result<Option<Zeroizing<String>>, StoreError> {
         return Err(damaged(0));
     }
     Ok(Some(Zeroizing::new(body.to_owned())))
-}
-
-impl std::fmt::Debug for Stored {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stored")
-            .field("provider", &self.provider)
-            .field("pending", &self.pending.is_some())
-            .field("signed_in", &self.grant.is_some())
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]
@@ -674,6 +541,46 @@ mod tests {
         assert_eq!(left, ["grant.lock"]);
     }
 
+    /// The power goes, or the process dies, between writing the new grant and giving it its name.
+    #[test]
+    fn whoever_comes_next_finishes_what_was_only_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, beside) = (dir.path().join("grant.json"), dir.path().join("grant.json.new"));
+        let store = GrantStore::new(dir.path());
+        let now = |store: &GrantStore| match store.load().unwrap() {
+            Loaded::Whole(stored) => token(&stored).to_owned(),
+            other => panic!("{other:?}"),
+        };
+        let locked = store.lock().unwrap();
+        locked.save(&sample("rotated")).unwrap();
+        let rotated = fs::read(&path).unwrap();
+        locked.save(&sample("old")).unwrap();
+        drop(locked);
+
+        // What was not written whole is nothing, and in nobody's way.
+        for cut in [0, 1, rotated.len() / 2, rotated.len() - 3] {
+            fs::write(&beside, &rotated[..cut]).unwrap();
+            drop(store.lock().unwrap());
+            assert_eq!(now(&store), "old", "cut at {cut}");
+        }
+        // Without the lock nothing is touched: another process may be at it.
+        fs::write(&beside, &rotated).unwrap();
+        assert_eq!(now(&store), "old");
+        drop(store.try_lock().unwrap());
+        assert_eq!((now(&store), beside.exists()), ("rotated".into(), false));
+
+        // The very first sign-in; and one that was to replace a damaged file, which is kept.
+        fs::remove_file(&path).unwrap();
+        fs::write(&beside, &rotated).unwrap();
+        drop(store.lock().unwrap());
+        assert_eq!(now(&store), "rotated");
+        fs::write(&path, "rubbish").unwrap();
+        fs::write(&beside, &rotated).unwrap();
+        drop(store.lock().unwrap());
+        assert_eq!(now(&store), "rotated");
+        assert_eq!(fs::read(dir.path().join("grant.json.damaged")).unwrap(), b"rubbish");
+    }
+
     /// EN-05: what lies in the file's place must not be read, followed, waited for or replaced.
     #[test]
     fn what_is_not_a_file_is_refused_and_left_alone() {
@@ -746,33 +653,5 @@ mod tests {
             assert!(matches!(store.lock().unwrap().save(&sample("x")), Err(StoreError::Sealed(_))));
         }
         assert!(matches!(sealed.load().unwrap(), Loaded::Whole(_)));
-    }
-
-    #[test]
-    fn a_grant_of_another_provider_does_not_fit() {
-        let google = sample("").provider;
-        let other = |change: fn(&mut ProviderId)| {
-            let mut id = google.clone();
-            change(&mut id);
-            id
-        };
-        assert!(google.fits(&other(|_| {})));
-        assert!(!google.fits(&other(|id| id.client_id = "d".into())));
-        assert!(!google.fits(&other(|id| id.token_endpoint = "https://evil.example/token".into())));
-        // An issuer may move its endpoint; not to another host, and nobody else may.
-        let of = |issuer: Option<&str>, endpoint: &str| ProviderId {
-            issuer: issuer.map(str::to_owned),
-            token_endpoint: endpoint.into(),
-            ..google.clone()
-        };
-        let (id, other_id) = (Some("https://id.example/a"), Some("https://id.example/b"));
-        let found = of(id, "https://id.example/token");
-        assert!(found.fits(&of(id, "https://id.example/v2/token")));
-        assert!(!found.fits(&of(id, "https://id.example.evil/token")));
-        assert!(!found.fits(&of(other_id, "https://id.example/v2/token")));
-        assert!(!of(None, "https://id.example/token").fits(&of(None, "https://id.example/v2/token")));
-        let emulator = other(|id| id.emulator = true);
-        assert!(!google.fits(&emulator));
-        assert!(emulator.fits(&ProviderId { token_endpoint: "http://127.0.0.1:9/token".into(), ..emulator.clone() }));
     }
 }
