@@ -122,6 +122,7 @@ fn a_socket_that_is_taken_or_cannot_be_made_is_said_and_stops_nothing() {
         (taken.as_str(), "another process serves the socket"),
         ("[socket]\ngroup = \"no such group\"\npath = \"s\"\n", "there is no group \"no such group\""),
         ("[socket]\npath = \"no/such/folder/s\"\n", "cannot be made"),
+        ("[socket]\npath = \"rowkeeper.toml\"\n", "is there and is no socket; it is left alone"),
     ] {
         let other = google.device().configured(toml);
         google.sign_in(&other);
@@ -129,6 +130,7 @@ fn a_socket_that_is_taken_or_cannot_be_made_is_said_and_stops_nothing() {
         running.line(|line| line.contains(says));
         other.record(&["a=1"]);
         eventually("its delivery", || (other.status()["queue"]["waiting"] == 0).then_some(()));
+        assert_eq!(fs::read_to_string(other.home().join("rowkeeper.toml")).unwrap(), toml);
     }
     let without = google.device().configured("[socket]\npath = \"\"\n");
     google.sign_in(&without);

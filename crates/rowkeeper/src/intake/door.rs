@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,6 +40,8 @@ pub struct Door {
 pub enum DoorError {
     /// Another process serves it.
     Taken(PathBuf),
+    /// Something else than a socket lies there. It is left alone.
+    NotASocket(PathBuf),
     /// There is no such group on this machine.
     NoGroup(String),
     /// The socket cannot be given to the group: its owner must be a member of it.
@@ -52,6 +54,9 @@ impl fmt::Display for DoorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken(path) => write!(f, "another process serves the socket {}", path.display()),
+            Self::NotASocket(path) => {
+                write!(f, "[socket] path: {} is there and is no socket; it is left alone", path.display())
+            }
             Self::NoGroup(name) => write!(f, "[socket] group: there is no group \"{name}\" on this device"),
             Self::NotAMember(name, cause) => {
                 write!(f, "[socket] group: the daemon's user must be a member of \"{name}\" ({cause})")
@@ -77,6 +82,10 @@ impl Door {
         let group = group.map(with_id).transpose()?;
         if UnixStream::connect(path).is_ok() {
             return Err(DoorError::Taken(path.to_owned()));
+        }
+        // A socket that a killed daemon left behind is replaced. A file of somebody's is not.
+        if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+            return Err(DoorError::NotASocket(path.to_owned()));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // `/run` is empty after every boot. Who may record must be able to get to the socket.
