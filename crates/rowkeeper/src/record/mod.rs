@@ -6,6 +6,7 @@
 
 mod values;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -202,14 +203,18 @@ impl Record {
 
     fn push(&mut self, key: String, value: Value) -> Result<(), Refused> {
         check_key(&key).map_err(|why| Refused::Key(key.clone(), why))?;
-        if self.fields.iter().any(|(other, _)| *other == key) {
-            return Err(Refused::TwiceTheKey(key));
-        }
         self.fields.push((key, value));
         Ok(())
     }
 
     fn checked(self) -> Result<Self, Refused> {
+        // All at once: a line has room for half a million keys, and each with each would take minutes.
+        let mut keys = HashSet::with_capacity(self.fields.len());
+        let twice = self.fields.iter().find(|(key, _)| !keys.insert(key.as_str())).map(|(key, _)| key.clone());
+        drop(keys);
+        if let Some(key) = twice {
+            return Err(Refused::TwiceTheKey(key));
+        }
         let bytes: usize = self.fields.iter().map(|(key, value)| key.len() + len_bytes(value)).sum();
         match (self.fields.len(), bytes) {
             (0, _) => Err(Refused::Empty),
@@ -350,6 +355,14 @@ mod tests {
         ] {
             assert_eq!(word(input), value, "{input:?}");
         }
+    }
+
+    /// Half a million keys in one line are a second's work, not minutes of somebody else's.
+    #[test]
+    fn a_line_of_many_keys_is_refused_soon() {
+        let keys: Vec<String> = (0..500_000).map(|n| format!("\"k{n}\":1")).collect();
+        assert!(matches!(json(&format!("{{{}}}", keys.join(","))), Err(Refused::TooLarge(_))));
+        assert_eq!(json(&format!("{{{},\"k7\":2}}", keys.join(","))), Err(Refused::TwiceTheKey("k7".into())));
     }
 
     #[test]
