@@ -5,7 +5,7 @@
 //! with the retries of [`Session::call`]. Only listed hosts are forwarded to.
 //!
 //! Who can reach the port can use the token: it listens on loopback or on a socket of the file system (0600), and
-//! refuses what a web page could send (an `Origin`, or a `Host` that is not this machine).
+//! refuses what a web page could send (an `Origin`, a `Sec-Fetch-Site`, or a `Host` that is not this machine).
 //!
 //! What a program sends is read to its end first, so that it can be sent again; what is large waits in a file. An answer is
 //! passed on as it arrives. One that breaks off ends the program's connection before the end that was announced, so that
@@ -330,6 +330,8 @@ impl Asked {
                 "connection" => asked.keep_alive = !value.eq_ignore_ascii_case("close") && asked.keep_alive,
                 "expect" => asked.expects_continue = value.eq_ignore_ascii_case("100-continue"),
                 "origin" => asked.from_a_page = true,
+                // What a page loads without an `Origin`, such as a picture. "none" is an address that a person typed.
+                "sec-fetch-site" if value != "none" => asked.from_a_page = true,
                 // A page of another name that resolves to this machine would name itself here.
                 "host" if asked.target.starts_with('/') && !is_here(value) => asked.from_a_page = true,
                 "host"
@@ -563,6 +565,8 @@ mod tests {
             ("GET ftp://www.googleapis.com/ HTTP/1.1\r\n\r\n", None),
             ("GET /v4/x HTTP/1.1\r\nHost: evil.example\r\n\r\n", None),
             ("GET /v4/x HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://evil.example\r\n\r\n", None),
+            ("GET /v4/x HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: cross-site\r\n\r\n", None),
+            ("GET / HTTP/1.1\r\nSec-Fetch-Site: none\r\n\r\n", Some("https://sheets.googleapis.com/")),
             ("rubbish\r\n\r\n", None),
         ] {
             assert_eq!(route(head).ok().as_deref(), wanted, "{head:?}");

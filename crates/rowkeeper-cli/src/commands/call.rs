@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, call: &Call) -> Result<Exit, Failure> {
         if failure.exit == Exit::SignIn { context.without_grant(&device, failure) } else { failure }
     })?;
     let exit = match answer.status {
-        429 | 500.. => Exit::Later,
+        408 | 425 | 429 | 500.. => Exit::Later,
         400..=499 => Exit::Failed,
         _ => Exit::Done,
     };

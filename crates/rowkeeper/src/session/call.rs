@@ -92,7 +92,12 @@ impl Session {
         let request = Request { method, url, headers, body: Upload::from(request.body.to_vec()) };
         let Response { status, headers, body: rest } = self.begun(&request, API_TIMEOUTS, settle, give_up, stop)?;
         let mut body = Vec::new();
-        rest.take(BODY_LIMIT).read_to_end(&mut body).map_err(|cause| broke_off(settle, body.len() as u64, &cause))?;
+        let read = rest.take(BODY_LIMIT + 1).read_to_end(&mut body).and_then(|read| match read as u64 > BODY_LIMIT {
+            // A part of it would pass for the whole.
+            true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {BODY_LIMIT} bytes"))),
+            false => Ok(()),
+        });
+        read.map_err(|cause| broke_off(settle, body.len() as u64, &cause))?;
         Ok(Response { status, headers, body })
     }
 

@@ -47,6 +47,19 @@ fn refusals_are_answers() {
     assert_eq!((world.count(Kind::Refresh), world.count(Kind::Api)), (0, 4));
 }
 
+/// A part of an answer must not pass for the whole.
+#[test]
+fn an_answer_that_is_too_large_to_hold_is_none() {
+    let world = World::new();
+    let session = world.signed_in();
+    let whole: &str = Box::leak("x".repeat(64 << 20).into_boxed_str());
+    world.next(Kind::Api, Weather::Answer(200, whole));
+    assert_eq!(call(&world, &session, "GET").unwrap().body.len(), whole.len());
+    world.next(Kind::Api, Weather::Answer(200, Box::leak((whole.to_owned() + "x").into_boxed_str())));
+    let refused = call(&world, &session, "GET").map(|answer| answer.body.len()).unwrap_err();
+    assert!(refused.to_string().contains("larger than 67108864 bytes"), "{refused}");
+}
+
 /// What may have been done is sent again only by who said that twice is the same as once.
 #[test]
 fn an_unknown_outcome_is_not_a_failure() {
