@@ -88,7 +88,8 @@ try {
   await page.getByText("<img src=x").first().waitFor();
   const batch = (...requests) => api(`/${made.spreadsheetId}:batchUpdate`, { requests });
   assert.equal((await batch({ addSheet: { properties: { title: evil } } })).status, 200);
-  await control("clients", { client_id: "evil", client_secret: "x", name: evil, testing: true, unverified: true });
+  const apps = { client_id: "evil", client_secret: "x", name: evil, testing: true, unverified: true };
+  await control("clients", { ...apps, blocked_domains: ["blocked.example"] });
   const { body: second } = await post("/device/code", { client_id: "evil", scope: driveFile });
   await page.goto(`${code.verification_url}?user_code=${second.user_code}`);
   await page.getByRole("button", { name: "Continue" }).click();
@@ -99,6 +100,44 @@ try {
   await picture("5a-unverified");
   await page.getByRole("button", { name: "Deny" }).click();
   await page.getByRole("heading", { name: "Access denied" }).waitFor();
+
+  // Nor are the names of accounts: among those to choose from, on every page behind that, on the index and over a sheet.
+  // Whoever controls the emulator can make such; no browser would let one be typed.
+  const names = ["example.com", "blocked.example"].map((domain) => `'"><img/src=x/onerror=document.title='owned'>@${domain}`);
+  const tokensOf = async (account) => {
+    const { body: asked } = await post("/device/code", { client_id: clientId, scope: driveFile });
+    await control("approve", { user_code: asked.user_code, account });
+    const grant_type = "urn:ietf:params:oauth:grant-type:device_code";
+    return (await post("/token", { client_id: clientId, client_secret: clientSecret, device_code: asked.device_code, grant_type })).body;
+  };
+  const [theirs] = await Promise.all(names.map(tokensOf));
+  const headers = { authorization: `Bearer ${theirs.access_token}`, "content-type": "application/json" };
+  const named = JSON.stringify({ properties: { title: evil }, sheets: [{ properties: { title: evil } }] });
+  const book = await (await fetch(`${url}/v4/spreadsheets`, { method: "POST", headers, body: named })).json();
+  // What somebody asked for in vain stands on the index too.
+  await fetch(`${url}/v4/spreadsheets/'"><img src=x onerror=document.title='owned'>`, { method: "PUT" });
+  for (const [name, heading] of [[names[0], "Device connected"], [names[1], "Access blocked"]]) {
+    const { body: third } = await post("/device/code", { client_id: "evil", scope: driveFile });
+    await page.goto(`${code.verification_url}?user_code=${third.user_code}`);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("radio", { name }).check();
+    if (name === names[0]) await picture("5b-accounts");
+    await page.getByRole("button", { name: "Next" }).click();
+    if (name === names[0]) {
+      await page.getByText(`Account: ${name}`).waitFor();
+      await page.getByRole("button", { name: "Allow" }).click();
+    } else {
+      await page.getByText(`The administrator of ${name}`).waitFor();
+    }
+    await page.getByRole("heading", { name: heading }).waitFor();
+  }
+  for (const [address, text] of [[book.spreadsheetUrl, `Owner ${names[0]}.`], [`${url}/`, `of ${names[0]}`]]) {
+    await page.goto(address);
+    await page.getByText(text).waitFor();
+    assert.equal(await page.evaluate(() => document.querySelectorAll("img").length), 0, address);
+    assert.notEqual(await page.title(), "owned", address);
+  }
+  await control("delete_spreadsheet", { spreadsheet_id: book.spreadsheetId });
 
   // The owner at work: a column more, a row less, sorted, the tab renamed; all with the keyboard and by labels.
   await page.goto(made.spreadsheetUrl);

@@ -113,5 +113,8 @@ try:
     raise AssertionError("it was taken")
 except gspread.exceptions.APIError as error:
     assert error.code == 400 and "Unable to parse range" in str(error), error
+twin = client.copy(book.id, title="Bread log, kept")
+assert twin.worksheet("Bread").acell("A2").value == "leaven" and twin.id != book.id
+client.del_spreadsheet(twin.id)
 client.del_spreadsheet(book.id)
 assert client.list_spreadsheet_files() == []

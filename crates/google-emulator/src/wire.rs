@@ -1,6 +1,6 @@
 //! What goes into the model and what comes out: one HTTP exchange, without sockets.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -229,11 +229,27 @@ impl Params {
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {
-        matches!(self.get(key), Some("true" | "1" | ""))
+        self.get(key).is_some_and(|value| truth(value) == Some(true))
+    }
+
+    /// Answers are pretty-printed unless `prettyPrint` says no.
+    pub(crate) fn is_compact(&self) -> bool {
+        self.get("prettyPrint").and_then(truth) == Some(false)
     }
 
     pub(crate) fn has_duplicates(&self) -> bool {
-        self.0.iter().enumerate().any(|(i, (key, _))| self.0[..i].iter().any(|(earlier, _)| earlier == key))
+        // A body has room for millions of them.
+        let mut keys = HashSet::with_capacity(self.0.len());
+        !self.0.iter().all(|(key, _)| keys.insert(key.as_str()))
+    }
+}
+
+/// unknown to us: which writings of a boolean Google takes besides `true` and `false`; Python's and numbers are taken here.
+pub(crate) fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -310,6 +326,13 @@ mod text_or_bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_of_a_million_fields_is_looked_through_soon() {
+        let fields: Vec<String> = (0..1_000_000).map(|n| format!("f{n}=")).collect();
+        assert!(!Params::parse(&fields.join("&")).has_duplicates());
+        assert!(Params::parse(&format!("{}&f7=", fields.join("&"))).has_duplicates());
+    }
 
     #[test]
     fn decoding_takes_anything() {

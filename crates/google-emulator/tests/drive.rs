@@ -133,3 +133,19 @@ fn a_copy_stands_alone() {
     assert!(Model::delete_spreadsheet(&mut world.model, &id));
     assert_eq!(world.model.rows(&copy, "Log").map(|rows| rows.len()), Some(1));
 }
+
+/// gspread asks for the comments of a file before it copies it. There are none; and what is not emulated says so, whatever
+/// members of it were asked for.
+#[test]
+fn nobody_has_commented() {
+    let mut world = World::new();
+    let tokens = world.sign_in();
+    let id = create(&mut world, &tokens, "Workshop log");
+    let comments = format!("/drive/v3/files/{id}/comments");
+    let masked = format!("{comments}?fields=comments/content,comments/anchor,nextPageToken&includeDeleted=False");
+    let reply = world.get(&tokens, &masked);
+    assert_eq!((reply.status, reply.value()), (200, json!({"comments": []})));
+    assert_eq!(world.get(&tokens, &comments).status, 400, "fields are required");
+    assert_eq!(world.get(&tokens, "/drive/v3/files/none/comments?fields=*").status, 404);
+    assert_eq!(world.get(&tokens, &format!("/drive/v3/files/{id}/revisions?fields=revisions/id")).status, 501);
+}

@@ -47,3 +47,28 @@ fn a_large_sheet_is_not_copied_for_a_row() {
     println!("{each:?} for each row behind 50,000");
     assert!(each < Duration::from_millis(50), "{each:?}");
 }
+
+/// `values.append` looks for the end of a table; not through all of it each time.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "this test is about real time")]
+fn a_tall_tab_is_not_looked_through_for_each_append() {
+    let mut world = World::unlimited();
+    let mut sheet = world.sheet();
+    let rows: Vec<Value> = (0..10_000).map(|n| json!([n, "text", n])).collect();
+    let values = |range: &str| format!("/values/{range}:append?valueInputOption=RAW");
+    for _ in 0..5 {
+        assert_eq!(sheet.post(&values("A1"), &json!({ "values": rows })).status, 200);
+    }
+    // The whole tab, as gspread asks for; and one cell of the table, as Google's guides have it.
+    for range in ["Log", "Log!A1"] {
+        let start = Instant::now();
+        for _ in 0..100 {
+            let reply = sheet.post(&values(range), &json!({"values": [[1, "text", 2]]}));
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        let each = start.elapsed() / 100;
+        println!("{each:?} for each row behind 50,000 in {range}");
+        assert!(each < Duration::from_millis(20), "{each:?}");
+    }
+    assert_eq!(sheet.values("Log!A50199:C50201").as_array().map(Vec::len), Some(2), "they lie below one another");
+}

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Sheet, World};
+use common::{Sheet, World, append, row};
+use google_emulator::Request;
 use serde_json::{Value, json};
 
 fn put(sheet: &mut Sheet<'_>, range: &str, rows: &Value) {
@@ -333,6 +334,48 @@ fn named_ranges_are_renamed_and_moved() {
 }
 
 #[test]
+fn a_filter_hides_rows_and_values_are_read_all_the_same() {
+    let mut world = World::unlimited();
+    let mut sheet = world.sheet();
+    let line = |who: &str, hours: f64| row(&[json!(who), hours.into()]);
+    sheet.apply(json!([
+        append(&[row(&[json!("who"), json!("hours")]), line("Ada", 8.5), line("Bea", 4.0), line("Cleo", 9.0)]),
+        {"setBasicFilter": {"filter": {"range": range(0..10, 0..2), "criteria": {"0": {"hiddenValues": ["Bea", "who"]}}}}},
+    ]));
+    // Both ways of saying so come back; the header stays.
+    let tab = |sheet: &mut Sheet<'_>| sheet.get("").value()["sheets"][0]["basicFilter"].clone();
+    let hidden = |sheet: &mut Sheet<'_>| {
+        let rows = sheet.get("?fields=sheets.data.rowMetadata.hiddenByFilter").value();
+        let rows = rows["sheets"][0]["data"][0]["rowMetadata"].as_array().cloned().unwrap_or_default();
+        rows.iter().enumerate().filter(|(_, row)| row["hiddenByFilter"] == true).map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let criteria = json!({"hiddenValues": ["Bea", "who"]});
+    let filter = tab(&mut sheet);
+    assert_eq!(filter["criteria"], json!({"0": criteria}));
+    assert_eq!(filter["filterSpecs"], json!([{"columnIndex": 0, "filterCriteria": criteria}]));
+    assert_eq!(hidden(&mut sheet), [2]);
+    assert_eq!(sheet.values("Log!A1:A9").as_array().map(Vec::len), Some(4));
+    let page =
+        |sheet: &mut Sheet<'_>| sheet.world.send(&Request::new("GET", &format!("/spreadsheets/d/{}", sheet.id))).text();
+    let shown = page(&mut sheet);
+    assert!(shown.contains(">Ada<") && !shown.contains(">Bea<"), "{shown}");
+
+    let above = json!({"condition": {"type": "NUMBER_GREATER", "values": [{"userEnteredValue": "8.5"}]}});
+    let specs = json!([{"columnIndex": 1, "filterCriteria": above}]);
+    sheet.apply(json!([
+        {"setBasicFilter": {"filter": {"range": range(0..4, 0..2), "filterSpecs": specs}}},
+        {"insertDimension": {"range": lines("COLUMNS", 1..2)}},
+    ]));
+    assert_eq!(tab(&mut sheet)["filterSpecs"][0]["columnIndex"], 2, "it stays with its column");
+    assert_eq!(hidden(&mut sheet), [1, 2]);
+    sheet.apply(json!([{"deleteDimension": {"range": lines("COLUMNS", 2..3)}}]));
+    assert_eq!(hidden(&mut sheet), [0; 0]);
+    sheet.apply(json!([{"clearBasicFilter": {"sheetId": 7}}]));
+    assert_eq!(tab(&mut sheet), Value::Null);
+    assert!(page(&mut sheet).contains(">Bea<"));
+}
+
+#[test]
 fn ranges_follow_their_rows() {
     let mut world = World::unlimited();
     let mut sheet = world.sheet();
@@ -354,6 +397,24 @@ fn ranges_follow_their_rows() {
     assert_eq!(tab["charts"][0]["position"]["overlayPosition"]["anchorCell"]["rowIndex"], 9);
     sheet.apply(json!([{"deleteDimension": {"range": lines("ROWS", 3..5)}}]));
     assert!(sheet.get("").value()["sheets"][0].get("protectedRanges").is_none(), "nothing was left to protect");
+}
+
+#[test]
+fn cells_are_searched_by_patterns_too() {
+    let mut world = World::new();
+    let mut sheet = world.sheet();
+    sheet.apply(json!([append(&[
+        row(&[json!("Google Sheets"), json!("1-2")]),
+        row(&[json!("Google Docs"), json!(42)])
+    ])]));
+    let find = |find: &str, with: &str| json!({"findReplace": {"find": find, "replacement": with, "searchByRegex": true, "sheetId": 7}});
+    // The discovery document's own example; and a number that is one again afterwards.
+    let replies = sheet.apply(json!([find("o.* (.*)", "$1 Rocks"), find("(4)(2)", "$2$1")]));
+    let counts = |values: u64, rows: u64| json!({"valuesChanged": values, "rowsChanged": rows, "sheetsChanged": 1, "occurrencesChanged": values});
+    assert_eq!(replies, json!([{"findReplace": counts(2, 2)}, {"findReplace": counts(1, 1)}]));
+    assert_eq!(sheet.values("Log"), json!([["GSheets Rocks", "1-2"], ["GDocs Rocks", 24]]));
+    assert!(sheet.refused(json!([find("(", "")])).starts_with("Invalid requests[0].findReplace: "));
+    assert_eq!(sheet.batch(json!([find("(?<=a)b", "")])).status, 501);
 }
 
 #[test]

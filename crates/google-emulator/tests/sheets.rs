@@ -555,3 +555,41 @@ fn data_far_outside_is_refused_and_not_made_room_for() {
         assert!(reply.text().contains("above the limit of 10000000 cells"), "{}", reply.text());
     }
 }
+
+/// A few letters can ask for a tall tab a thousand times; and a mask spares what it leaves out.
+#[test]
+fn a_request_does_not_read_more_than_there_is_room_for() {
+    let mut world = World::unlimited();
+    let mut sheet = world.sheet();
+    sheet.apply(json!([
+        {"updateSheetProperties": {"properties": {"sheetId": 7, "gridProperties": {"rowCount": 2_400_000}},
+            "fields": "gridProperties.rowCount"}},
+        append(&vec![row(&[json!("a"), json!("b")]); 500]),
+    ]));
+    let status = |sheet: &mut Sheet<'_>, query: &str| (sheet.get(query).status, sheet.get(query).text().len());
+    let thrice = "?ranges=Log!A:A&ranges=Log!B:B&ranges=Log!C:C&includeGridData=true";
+    let (refused, said) = status(&mut sheet, thrice);
+    assert!(refused == 501 && said < 1_000);
+    assert_eq!(status(&mut sheet, &format!("{thrice}&fields=sheets.data(rowData,columnMetadata)")).0, 200);
+    let many = |count: usize| format!("/values:batchGet?{}", vec!["ranges=Log"; count].join("&"));
+    assert_eq!(status(&mut sheet, &many(100)).0, 200);
+    assert_eq!(status(&mut sheet, &many(4_000)).0, 501);
+    let filters = vec![json!({"a1Range": "Log"}); 4_000];
+    assert_eq!(sheet.post("/values:batchGetByDataFilter", &json!({ "dataFilters": filters })).status, 200, "one range");
+    assert_eq!(sheet.post(":getByDataFilter", &json!({ "dataFilters": filters, "includeGridData": true })).status, 501);
+}
+
+/// What libraries of other languages write for a boolean; anything else was meant as something.
+#[test]
+fn booleans_of_the_query_are_read_or_refused() {
+    let mut world = World::new();
+    let mut sheet = world.sheet();
+    for (written, has_data) in [("true", true), ("True", true), ("1", true), ("false", false), ("False", false)] {
+        let whole = sheet.get(&format!("?includeGridData={written}")).value();
+        assert_eq!(whole["sheets"][0].get("data").is_some(), has_data, "{written}");
+    }
+    let refused = sheet.get("?includeGridData=yes");
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.value()["error"]["message"], "Invalid value at 'include_grid_data' (TYPE_BOOL), \"yes\"");
+    assert!(!sheet.get("?prettyPrint=False&fields=spreadsheetId").text().contains('\n'));
+}

@@ -3,6 +3,12 @@
 use crate::wire::{Plus, Request, decode};
 
 const WRITE: &[&str] = &["https://www.googleapis.com/auth/drive", "https://www.googleapis.com/auth/drive.file"];
+const READ_CONTENT: &[&str] = &[
+    "https://www.googleapis.com/auth/drive",
+    "https://www.googleapis.com/auth/drive.file",
+    "https://www.googleapis.com/auth/drive.meet.readonly",
+    "https://www.googleapis.com/auth/drive.readonly",
+];
 const READ: &[&str] = &[
     "https://www.googleapis.com/auth/drive",
     "https://www.googleapis.com/auth/drive.file",
@@ -22,6 +28,7 @@ pub(super) enum Method {
     Delete(String),
     Copy(String),
     Export(String),
+    ListComments(String),
     ListPermissions(String),
     CreatePermission(String),
     GetPermission(String, String),
@@ -52,6 +59,7 @@ impl Method {
             ("DELETE", ["files", file]) => Self::Delete(id(file)),
             ("POST", ["files", file, "copy"]) => Self::Copy(id(file)),
             ("GET", ["files", file, "export"]) => Self::Export(id(file)),
+            ("GET", ["files", file, "comments"]) => Self::ListComments(id(file)),
             ("GET", ["files", file, "permissions"]) => Self::ListPermissions(id(file)),
             ("POST", ["files", file, "permissions"]) => Self::CreatePermission(id(file)),
             ("GET", ["files", file, "permissions", one]) => Self::GetPermission(id(file), id(one)),
@@ -69,8 +77,14 @@ impl Method {
             | Self::Export(_)
             | Self::ListPermissions(_)
             | Self::GetPermission(..) => READ,
+            Self::ListComments(_) => READ_CONTENT,
             _ => WRITE,
         }
+    }
+
+    /// "The `fields` parameter must be set" (discovery document).
+    pub(super) fn needs_fields(&self) -> bool {
+        matches!(self, Self::About | Self::ListComments(_))
     }
 
     /// unknown to us: the names of Drive's methods in error details.
@@ -85,6 +99,7 @@ impl Method {
             Self::Delete(_) => "google.apps.drive.v3.DriveFiles.Delete",
             Self::Copy(_) => "google.apps.drive.v3.DriveFiles.Copy",
             Self::Export(_) => "google.apps.drive.v3.DriveFiles.Export",
+            Self::ListComments(_) => "google.apps.drive.v3.DriveComments.List",
             Self::ListPermissions(_) => "google.apps.drive.v3.DrivePermissions.List",
             Self::CreatePermission(_) => "google.apps.drive.v3.DrivePermissions.Create",
             Self::GetPermission(..) => "google.apps.drive.v3.DrivePermissions.Get",
@@ -100,6 +115,7 @@ impl Method {
     pub(super) fn message(&self) -> (&'static str, &'static str) {
         match self {
             Self::About => ("About", "*"),
+            Self::ListComments(_) => ("CommentList", "*"),
             Self::GenerateIds => ("GeneratedIds", "*"),
             Self::List => ("FileList", "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType)"),
             Self::ListPermissions(_) => ("PermissionList", "kind,nextPageToken,permissions(kind,id,type,role)"),

@@ -77,7 +77,7 @@ pub(crate) fn handle(model: &mut Model, request: &Request, origin: &str, random:
         Ok(None) => Reply { headers: Vec::new(), ..Reply::new(204, "", "") },
         Ok(Some(value)) => {
             let mut reply = Reply::json(200, &value).with_header("Cache-Control", "private");
-            if query.get("prettyPrint") == Some("false") {
+            if query.is_compact() {
                 reply.body = value.to_string().into_bytes();
             }
             reply
@@ -109,12 +109,15 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn answer(&mut self, method: &Method, random: &mut Random) -> Result<Option<Value>, Refusal> {
+        if *method == Method::Other {
+            return Err(Refusal::not_emulated("this part of Drive"));
+        }
         let (message, default) = method.message();
         let fields = self.query.filled("fields").unwrap_or(default);
         let mask = Mask::parse(fields, message)
             .map_err(|_| Refusal::invalid("fields", format!("Invalid field selection {fields}")))?;
         let value = match method {
-            Method::About if self.query.filled("fields").is_none() => {
+            method if method.needs_fields() && self.query.filled("fields").is_none() => {
                 return Err(Refusal::invalid("fields", "The 'fields' parameter is required for this method."));
             }
             Method::About => self.about(),
@@ -137,6 +140,11 @@ impl Call<'_> {
                 self.delete_tree(&id);
                 return Ok(None);
             }
+            // Nobody can write any here.
+            Method::ListComments(id) => {
+                self.find(id)?;
+                json!({ "kind": "drive#commentList", "comments": [] })
+            }
             Method::ListPermissions(id) => self.list_permissions(id)?,
             Method::CreatePermission(id) => self.create_permission(id)?,
             Method::GetPermission(id, permission) => self.permission(id, permission)?,
@@ -145,8 +153,7 @@ impl Call<'_> {
                 self.delete_permission(id, permission)?;
                 return Ok(None);
             }
-            Method::Export(_) => return Err(Refusal::not_emulated("this way to export")),
-            Method::Other => return Err(Refusal::not_emulated("this part of Drive")),
+            Method::Export(_) | Method::Other => return Err(Refusal::not_emulated("this way to export")),
         };
         Ok(Some(mask.filter(value)))
     }

@@ -4,7 +4,7 @@ use super::{escape, forms};
 use crate::{
     Model,
     random::Random,
-    sheets::{CellValue, a1, formula::Calc, ranges::Dimension, render, sheet::Sheet, spreadsheet::Spreadsheet},
+    sheets::{CellValue, a1, filter, formula::Calc, ranges::Dimension, render, sheet::Sheet, spreadsheet::Spreadsheet},
     wire::{Plus, Reply, Request, decode, encode},
 };
 
@@ -78,7 +78,10 @@ fn grid(sheet: &Sheet, calc: &Calc<'_>, tab: usize) -> String {
             let span = columns.len() + 1;
             out.push_str(&format!("<tr><td colspan=\"{span}\">Rows {from} to {to} are not shown.</td></tr>\n"));
         }
-        if (at >= frozen && at < first_of_tail) || sheet.is_hidden(Dimension::Rows, at) {
+        if (at >= frozen && at < first_of_tail)
+            || sheet.is_hidden(Dimension::Rows, at)
+            || filter::hides(sheet, calc, tab, at)
+        {
             continue;
         }
         // One sticky line is enough for a header; more would cover a phone's screen.

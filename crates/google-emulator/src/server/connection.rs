@@ -226,7 +226,10 @@ impl Connection<'_> {
         loop {
             let line = self.line()?;
             let size = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-            let size = std::str::from_utf8(size).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+            // `from_str_radix` would take a sign.
+            let digits = size.iter().all(u8::is_ascii_hexdigit);
+            let size = std::str::from_utf8(size).ok().filter(|_| digits);
+            let size = size.and_then(|text| usize::from_str_radix(text, 16).ok());
             let size = size.ok_or(Unread::Refused(400))?;
             if size > MOST_BODY_BYTES - body.len() {
                 return Err(Unread::Refused(413));

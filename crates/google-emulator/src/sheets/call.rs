@@ -10,10 +10,15 @@ use super::{
     metadata,
     method::Method,
     ranges::Area,
+    sheet::GridParts,
     spreadsheet::Spreadsheet,
     values::{self, Reading},
 };
 use crate::{oauth::Caller, wire::Params};
+
+/// Rows and cells that one request may read: what a reply of some hundred megabytes has. Google's own limit, if it has
+/// one, is unknown to us.
+const MOST_READ: usize = 5_000_000;
 
 /// One admitted call.
 pub(super) struct Call<'a> {
@@ -27,10 +32,14 @@ pub(super) struct Call<'a> {
 
 impl Call<'_> {
     /// With a field mask `includeGridData` is ignored: the mask decides.
-    pub(super) fn wants_data(&self, asked: bool) -> bool {
+    pub(super) fn data(&self, asked: bool) -> Option<GridParts> {
         match self.mask {
-            None => asked,
-            Some(mask) => mask.under("sheets").is_some_and(|sheets| sheets.takes("data")),
+            None => asked.then_some(GridParts::ALL),
+            Some(mask) => mask.under("sheets")?.under("data").map(|data| GridParts {
+                rows: data.takes("rowData"),
+                row_metadata: data.takes("rowMetadata"),
+                column_metadata: data.takes("columnMetadata"),
+            }),
         }
     }
 
@@ -38,12 +47,40 @@ impl Call<'_> {
         texts.map(|text| book.resolve_a1(text)).collect()
     }
 
+    /// Refused as what the emulator cannot do: a short request may name a large tab a thousand times.
+    fn check_extent<'r>(
+        &self,
+        book: &Spreadsheet,
+        areas: impl IntoIterator<Item = &'r Area>,
+        parts: GridParts,
+    ) -> Result<(), Refusal> {
+        let mut left = MOST_READ;
+        for area in areas {
+            left = left.checked_sub(book.sheets[area.sheet].extent(area, parts, left)).ok_or_else(|| {
+                Refusal::not_emulated(&format!("reading more than {MOST_READ} rows and cells in one request"))
+            })?;
+        }
+        Ok(())
+    }
+
     fn filters(&self) -> &[Value] {
         self.body["dataFilters"].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn spreadsheet(&self, book: &Spreadsheet, ranges: &[Area], with_data: bool) -> Value {
-        book.to_json(self.origin, &self.caller.project_number, ranges, with_data, self.now)
+    pub(super) fn spreadsheet(
+        &self,
+        book: &Spreadsheet,
+        ranges: &[Area],
+        data: Option<GridParts>,
+    ) -> Result<Value, Refusal> {
+        if let Some(parts) = data {
+            let whole: Vec<Area> = match ranges {
+                [] => (0..book.sheets.len()).map(|at| book.whole(at)).collect(),
+                ranges => ranges.to_vec(),
+            };
+            self.check_extent(book, &whole, parts)?;
+        }
+        Ok(book.to_json(self.origin, &self.caller.project_number, ranges, data, self.now))
     }
 
     pub(super) fn batch_reply(&self, book: &Spreadsheet, replies: Vec<Value>) -> Result<Value, Refusal> {
@@ -53,8 +90,8 @@ impl Call<'_> {
         if self.body["includeSpreadsheetInResponse"] == true {
             let texts = self.body["responseRanges"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let ranges = self.areas(book, texts)?;
-            let with_data = self.body["responseIncludeGridData"] == true;
-            json["updatedSpreadsheet"] = self.spreadsheet(book, &ranges, with_data);
+            let data = (self.body["responseIncludeGridData"] == true).then_some(GridParts::ALL);
+            json["updatedSpreadsheet"] = self.spreadsheet(book, &ranges, data)?;
         }
         Ok(json)
     }
@@ -73,15 +110,14 @@ impl Call<'_> {
         match method {
             Method::Get => {
                 let ranges = self.areas(book, self.query.all("ranges").filter(|range| !range.is_empty()))?;
-                Ok(self.spreadsheet(book, &ranges, self.wants_data(self.query.flag("includeGridData"))))
+                self.spreadsheet(book, &ranges, self.data(self.query.flag("includeGridData")))
             }
             Method::GetByDataFilter => {
                 let mut ranges = Vec::new();
                 for filter in self.filters() {
                     ranges.extend(book.select_areas(filter, project)?);
                 }
-                let with_data = self.wants_data(self.body["includeGridData"] == true);
-                Ok(self.spreadsheet(book, &ranges, with_data))
+                self.spreadsheet(book, &ranges, self.data(self.body["includeGridData"] == true))
             }
             Method::GetMetadata { id } => {
                 let id = metadata::parse_id(id)?;
@@ -93,6 +129,7 @@ impl Call<'_> {
             Method::ValuesGet { range } => Ok(book.read(&book.resolve_a1(range)?, self.reading()?)),
             Method::ValuesBatchGet => {
                 let (areas, reading) = (self.areas(book, self.query.all("ranges"))?, self.reading()?);
+                self.check_extent(book, &areas, GridParts::VALUES)?;
                 let ranges: Vec<Value> = areas.iter().map(|area| book.read(area, reading)).collect();
                 let mut json = json!({ "spreadsheetId": book.id });
                 if !ranges.is_empty() {
@@ -117,6 +154,7 @@ impl Call<'_> {
                         }
                     }
                 }
+                self.check_extent(book, matched.iter().map(|(area, _)| area), GridParts::VALUES)?;
                 let ranges: Vec<Value> = matched
                     .iter()
                     .map(|(area, filters)| json!({ "valueRange": book.read(area, reading), "dataFilters": filters }))

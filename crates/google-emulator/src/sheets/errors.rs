@@ -68,7 +68,7 @@ impl Refusal {
 /// unknown to us: reasons of the older form but those of docs/google.md 5.4 and 6.
 pub(crate) fn in_form(mut reply: Reply, query: &Params) -> Reply {
     let is_old = query.get("$.xgafv") == Some("1");
-    let is_compact = query.get("prettyPrint") == Some("false");
+    let is_compact = query.is_compact();
     if !is_old && !is_compact {
         return reply;
     }

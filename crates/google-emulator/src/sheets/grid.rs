@@ -4,7 +4,10 @@ use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, CellValue};
+use super::{
+    cell::{Cell, CellValue},
+    tables::Known,
+};
 
 /// Cells from column A on; what lies beyond is blank.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,9 @@ pub(crate) struct Grid {
     /// The row that each chunk starts with.
     #[serde(skip)]
     starts: Vec<usize>,
+    /// The block of cells that was last appended to.
+    #[serde(skip)]
+    pub(super) known: Option<Known>,
 }
 
 /// As it comes from a data file.
@@ -48,7 +54,7 @@ struct Stored {
 
 impl From<Stored> for Grid {
     fn from(stored: Stored) -> Self {
-        let mut grid = Self { chunks: stored.chunks, starts: Vec::new() };
+        let mut grid = Self { chunks: stored.chunks, ..Self::default() };
         let blank = Arc::new(vec![Row::default(); CHUNK]);
         grid.chunks.iter_mut().filter(|chunk| **chunk == blank).for_each(|chunk| *chunk = Arc::clone(&blank));
         grid.recount(0);
@@ -75,6 +81,11 @@ impl Grid {
             self.starts.push(start);
             start += chunk.len();
         }
+    }
+
+    /// From this row on cells may be others from now on.
+    fn touch(&mut self, row: usize) {
+        self.known.take_if(|known| row < known.end());
     }
 
     /// The chunk of a row and its place in it.
@@ -113,6 +124,7 @@ impl Grid {
 
     /// Rows one after another, made if they were never written.
     pub(crate) fn rows_mut(&mut self, range: Range<usize>) -> impl Iterator<Item = &mut Row> {
+        self.touch(range.start);
         self.reach(range.end);
         let (first, skipped) = self.place(range.start).unwrap_or((self.chunks.len(), 0));
         // A chunk is copied when its first row is asked for, so not beyond the range.
@@ -122,6 +134,7 @@ impl Grid {
 
     /// The row, made if it was never written.
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut Row {
+        self.touch(row);
         self.reach(row.saturating_add(1));
         // The row exists now, so a place is found; the first chunk is only named to avoid an unreachable panic.
         let (chunk, at) = self.place(row).unwrap_or_default();
@@ -142,6 +155,12 @@ impl Grid {
 
     pub(crate) fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
+    /// The rows from one on, without walking through those before it.
+    pub(crate) fn rows_from(&self, row: usize) -> impl Iterator<Item = &Row> {
+        let (first, skipped) = self.place(row).unwrap_or((self.chunks.len(), 0));
+        self.chunks[first..].iter().flat_map(|chunk| chunk.iter()).skip(skipped)
     }
 
     /// One past the last row with a value in it.
@@ -167,6 +186,7 @@ impl Grid {
     }
 
     pub(crate) fn insert_rows(&mut self, at: usize, rows: Vec<Row>) {
+        self.touch(at);
         let length = self.len();
         if at >= length {
             if rows.iter().all(|row| row.cells.is_empty()) {
@@ -188,6 +208,7 @@ impl Grid {
 
     /// Takes rows out; those never written come back blank.
     pub(crate) fn remove_rows(&mut self, range: Range<usize>) -> Vec<Row> {
+        self.touch(range.start);
         let mut taken = Vec::with_capacity(range.len());
         if let Some((first, mut at)) = self.place(range.start) {
             for chunk in &mut self.chunks[first..] {
@@ -222,6 +243,7 @@ impl Grid {
 
     /// Applies a change to every stored row that has cells, for columns that come and go.
     pub(crate) fn each_row(&mut self, mut change: impl FnMut(&mut Row)) {
+        self.touch(0);
         for chunk in self.chunks.iter_mut().filter(|chunk| chunk.iter().any(|row| !row.cells.is_empty())) {
             Arc::make_mut(chunk).iter_mut().for_each(&mut change);
         }
@@ -278,6 +300,9 @@ mod tests {
                 assert_eq!(grid.len(), list.len());
             }
             assert_eq!(grid.rows().cloned().collect::<Vec<_>>(), list);
+            let from = random.below(list.len() as u64 + 2) as usize;
+            assert_eq!(grid.rows_from(from).count(), list.len().saturating_sub(from));
+            assert!(grid.rows_from(from).eq(list.iter().skip(from)));
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     errors::Refusal,
+    filter,
     mask::Mask,
     ranges::{Area, Dimension, grid_range, int, overlap},
     sheet::Sheet,
@@ -384,7 +385,7 @@ fn set_basic_filter(book: &mut Spreadsheet, filter: &Value) -> Result<Value, Ref
         (None, Some(_)) => home(book, &KINDS[2], filter)?,
         _ => book.resolve_range(&filter["range"])?.sheet,
     };
-    *book.sheets[sheet].list_mut("basicFilter") = vec![filter.clone()];
+    *book.sheets[sheet].list_mut("basicFilter") = vec![filter::kept(filter)];
     Ok(Value::Null)
 }
 

@@ -132,8 +132,17 @@ impl Metadata {
         self.at(project, |place| place == Place::Sheet(id))
     }
 
-    pub(crate) fn on_dimension(&self, id: i64, dimension: Dimension, at: usize, project: &str) -> Vec<Value> {
-        self.at(project, |place| place == Place::Line(id, dimension, at))
+    /// What is on the rows or columns of a sheet, by their place.
+    pub(crate) fn on_lines(&self, id: i64, dimension: Dimension, project: &str) -> BTreeMap<usize, Vec<Value>> {
+        let mut lines: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
+        for entry in self.0.values().filter(|entry| entry.is_visible(project)) {
+            if let Place::Line(sheet, of, at) = entry.place
+                && (sheet, of) == (id, dimension)
+            {
+                lines.entry(at).or_default().push(entry.to_json());
+            }
+        }
+        lines
     }
 
     pub(crate) fn forget_sheet(&mut self, id: i64) {

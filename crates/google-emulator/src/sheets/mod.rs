@@ -11,6 +11,7 @@ mod cell;
 mod entry;
 pub(crate) mod errors;
 mod files;
+pub(crate) mod filter;
 pub(crate) mod formula;
 mod grid;
 mod groups;
@@ -20,12 +21,14 @@ mod metadata;
 mod method;
 mod moves;
 mod paste;
+mod pattern;
 pub(crate) mod ranges;
 pub(crate) mod render;
 mod schema;
 pub(crate) mod sheet;
 mod shift;
 pub(crate) mod spreadsheet;
+mod tables;
 mod tidy;
 mod values;
 
@@ -49,7 +52,7 @@ use crate::{
     Model,
     oauth::Caller,
     random::Random,
-    wire::{Params, Plus, Reply, Request, decode},
+    wire::{Params, Plus, Reply, Request, decode, truth},
 };
 
 /// The spreadsheet a path names, for faults.
@@ -80,7 +83,7 @@ fn success(value: &Value, query: &Params) -> Reply {
     let mut reply = Reply::json(200, value)
         .with_header("Vary", "Origin, X-Origin, Referer")
         .with_header("Cache-Control", "private");
-    if query.get("prettyPrint") == Some("false") {
+    if query.is_compact() {
         reply.body = value.to_string().into_bytes();
     }
     reply
@@ -126,7 +129,7 @@ fn answer(
         (Method::Create, _) => {
             let id = format!("1{}", random.opaque(43));
             let book = Spreadsheet::create(id, &body, &caller.project_number, random)?;
-            let json = book.to_json(origin, &caller.project_number, &[], call.wants_data(false), model.now);
+            let json = call.spreadsheet(&book, &[], call.data(false))?;
             model.state.files.add(book, caller, model.now);
             json
         }
@@ -160,6 +163,14 @@ fn answer(
     })
 }
 
+/// Parameters that are booleans, and their names in complaints.
+const BOOLEANS: [(&str, &str); 4] = [
+    ("excludeTablesInBandedRanges", "exclude_tables_in_banded_ranges"),
+    ("includeGridData", "include_grid_data"),
+    ("includeValuesInResponse", "include_values_in_response"),
+    ("prettyPrint", "$.prettyPrint"),
+];
+
 fn check_query(query: &Params, method: &Method) -> Result<(), Refusal> {
     let known = |name: &str| COMMON_QUERY.contains(&name) || method.query_names().contains(&name);
     let bad = |name: &str, value: &str| Refusal::invalid(format!("Invalid value at '{name}' (TYPE_ENUM), \"{value}\""));
@@ -174,6 +185,12 @@ fn check_query(query: &Params, method: &Method) -> Result<(), Refusal> {
     match query.filled("$.xgafv") {
         None | Some("1" | "2") => {}
         Some(other) => return Err(bad("$.xgafv", other)),
+    }
+    let is_bool = |name: &str| BOOLEANS.iter().find(|(written, _)| *written == name);
+    for (name, value) in &query.0 {
+        if let (Some((_, field)), None) = (is_bool(name), truth(value)) {
+            return Err(Refusal::invalid(format!("Invalid value at '{field}' (TYPE_BOOL), \"{value}\"")));
+        }
     }
     match query.0.iter().find(|(name, _)| !known(name)) {
         None => Ok(()),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     errors::Refusal,
+    filter,
     formula::Calc,
     grid::{Grid, Row},
     metadata::Metadata,
@@ -15,6 +16,20 @@ use super::{
 
 const DEFAULT_ROWS: usize = 1_000;
 const DEFAULT_COLUMNS: usize = 26;
+
+/// What is wanted of GridData. A tall tab has much of each, and a mask that leaves it out spares making it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GridParts {
+    pub(crate) rows: bool,
+    pub(crate) row_metadata: bool,
+    pub(crate) column_metadata: bool,
+}
+
+impl GridParts {
+    pub(crate) const ALL: Self = Self { rows: true, row_metadata: true, column_metadata: true };
+    /// As `values.get` reads.
+    pub(crate) const VALUES: Self = Self { rows: true, row_metadata: false, column_metadata: false };
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sheet {
@@ -134,7 +149,31 @@ impl Sheet {
     }
 
     /// GridData of a part of the tab.
-    pub(super) fn grid_data(&self, area: &Area, metadata: &Metadata, project: &str, calc: &Calc<'_>) -> Value {
+    /// How much there is to read of an area; counted no further than just beyond `limit`.
+    pub(super) fn extent(&self, area: &Area, wanted: GridParts, limit: usize) -> usize {
+        let metadata = |wanted: bool, lines: &Range<usize>| if wanted { lines.len() } else { 0 };
+        let mut extent =
+            metadata(wanted.row_metadata, &area.rows).saturating_add(metadata(wanted.column_metadata, &area.columns));
+        if wanted.rows {
+            let count = self.grid.len().min(area.rows.end).saturating_sub(area.rows.start);
+            for row in self.grid.rows_from(area.rows.start).take(count) {
+                if extent > limit {
+                    break;
+                }
+                extent += 1 + row.cells.len().min(area.columns.end).saturating_sub(area.columns.start);
+            }
+        }
+        extent
+    }
+
+    pub(super) fn grid_data(
+        &self,
+        area: &Area,
+        wanted: GridParts,
+        metadata: &Metadata,
+        project: &str,
+        calc: &Calc<'_>,
+    ) -> Value {
         let mut data = json!({});
         if area.rows.start > 0 {
             data["startRow"] = area.rows.start.into();
@@ -143,7 +182,7 @@ impl Sheet {
             data["startColumn"] = area.columns.start.into();
         }
         let end = self.grid.len().min(area.rows.end);
-        let row_json = |(at, row): (usize, &Row)| {
+        let row_json = |(row, at): (&Row, usize)| {
             let cells = row.cells.get(area.columns.start.min(row.cells.len())..area.columns.end.min(row.cells.len()));
             let cells = cells.unwrap_or_default();
             let used = cells.iter().rposition(|cell| !cell.is_blank()).map_or(0, |at| at + 1);
@@ -157,17 +196,21 @@ impl Sheet {
                 }
             }
         };
-        let count = end.saturating_sub(area.rows.start);
-        let rows: Vec<Value> = self.grid.rows().enumerate().skip(area.rows.start).take(count).map(row_json).collect();
+        let count = if wanted.rows { end.saturating_sub(area.rows.start) } else { 0 };
+        let rows: Vec<Value> =
+            self.grid.rows_from(area.rows.start).take(count).zip(area.rows.start..).map(row_json).collect();
         if !rows.is_empty() {
             data["rowData"] = rows.into();
         }
         let mut dimension = |dimension: Dimension, range: Range<usize>, pixels: i64, name: &str| {
+            let mut entries = metadata.on_lines(self.id, dimension, project);
             let describe = |at: usize| {
                 let mut properties = self.dimension(dimension).get(&at).cloned().unwrap_or_default();
                 properties.entry("pixelSize").or_insert_with(|| pixels.into());
-                let entries = metadata.on_dimension(self.id, dimension, at, project);
-                if !entries.is_empty() {
+                if dimension == Dimension::Rows && filter::hides(self, calc, area.sheet, at) {
+                    properties.insert("hiddenByFilter".into(), true.into());
+                }
+                if let Some(entries) = entries.remove(&at) {
                     properties.insert("developerMetadata".into(), entries.into());
                 }
                 Value::Object(properties)
@@ -175,8 +218,12 @@ impl Sheet {
             data[name] = range.map(describe).collect::<Vec<_>>().into();
         };
         // unknown to us: the sizes of a fresh row and column.
-        dimension(Dimension::Rows, area.rows.clone(), 21, "rowMetadata");
-        dimension(Dimension::Columns, area.columns.clone(), 100, "columnMetadata");
+        if wanted.row_metadata {
+            dimension(Dimension::Rows, area.rows.clone(), 21, "rowMetadata");
+        }
+        if wanted.column_metadata {
+            dimension(Dimension::Columns, area.columns.clone(), 100, "columnMetadata");
+        }
         data
     }
 }

@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::{
     cell::Formats,
     errors::Refusal,
+    filter,
     formula::{self, Calc},
     mask::Mask,
     metadata::Metadata,
     ranges::{Area, Dimension, index, int},
-    sheet::Sheet,
+    sheet::{GridParts, Sheet},
 };
 use crate::random::Random;
 
@@ -78,7 +79,7 @@ impl Spreadsheet {
                 }
             }
             if let Some(filter) = sheet.get("basicFilter") {
-                kept.insert("basicFilter".into(), vec![filter.clone()]);
+                kept.insert("basicFilter".into(), vec![filter::kept(filter)]);
             }
             book.sheets[at].kept = Arc::new(kept);
         }
@@ -236,25 +237,25 @@ impl Spreadsheet {
         origin: &str,
         project: &str,
         ranges: &[Area],
-        with_data: bool,
+        data: Option<GridParts>,
         now: Duration,
     ) -> Value {
         let calc = Calc::new(self, now);
         let sheet_json = |(at, sheet): (usize, &Sheet)| {
             let mut json = json!({ "properties": sheet.properties_json(at) });
-            if with_data {
+            if let Some(wanted) = data {
                 let whole = [self.whole(at)];
                 let parts: Vec<&Area> = match ranges {
                     [] => whole.iter().collect(),
                     ranges => ranges.iter().filter(|area| area.sheet == at).collect(),
                 };
                 let data: Vec<Value> =
-                    parts.iter().map(|area| sheet.grid_data(area, &self.metadata, project, &calc)).collect();
+                    parts.iter().map(|area| sheet.grid_data(area, wanted, &self.metadata, project, &calc)).collect();
                 json["data"] = data.into();
             }
             for (name, list) in sheet.kept.iter() {
                 json[name.as_str()] = match name.as_str() {
-                    "basicFilter" => list.first().cloned().unwrap_or_default(),
+                    "basicFilter" => list.first().map(filter::told).unwrap_or_default(),
                     _ => list.clone().into(),
                 };
             }

@@ -10,6 +10,7 @@ use super::{
     errors::Refusal,
     formula::Calc,
     grid::Row,
+    pattern::Pattern,
     ranges::{Area, int},
     render,
     spreadsheet::Spreadsheet,
@@ -161,9 +162,6 @@ pub(super) fn text_to_columns(book: &mut Spreadsheet, body: &Value, now: Duratio
 }
 
 pub(super) fn find_replace(book: &mut Spreadsheet, body: &Value, now: Duration) -> Result<Value, Refusal> {
-    if body["searchByRegex"] == true {
-        return Err(Refusal::not_emulated("findReplace with regular expressions"));
-    }
     let find = body["find"].as_str().filter(|find| !find.is_empty());
     let find = find.ok_or_else(|| Refusal::unsourced("find must not be empty."))?;
     let replacement = body["replacement"].as_str().unwrap_or_default();
@@ -175,6 +173,10 @@ pub(super) fn find_replace(book: &mut Spreadsheet, body: &Value, now: Duration) 
     };
     let with_formulas = body["includeFormulas"] == true;
     let (match_case, entire) = (body["matchCase"] == true, body["matchEntireCell"] == true);
+    let sought = match body["searchByRegex"] == true {
+        true => Sought::Pattern(Pattern::parse(find, replacement, match_case, entire)?),
+        false => Sought::Text { find, replacement, match_case, entire },
+    };
     let mut counts = [
         ("valuesChanged", 0),
         ("formulasChanged", 0),
@@ -197,7 +199,7 @@ pub(super) fn find_replace(book: &mut Spreadsheet, body: &Value, now: Duration) 
                     _ => true,
                 })
                 .filter_map(|(column, cell)| {
-                    let (text, count) = replace(&render::formatted(cell), find, replacement, match_case, entire);
+                    let (text, count) = sought.replace_in(&render::formatted(cell));
                     (count > 0).then_some((column, text, count))
                 })
                 .collect();
@@ -224,7 +226,24 @@ pub(super) fn find_replace(book: &mut Spreadsheet, body: &Value, now: Duration) 
         .collect())
 }
 
-/// The new text and how often `find` was in the old one.
+/// What is looked for, and what comes in its place.
+enum Sought<'b> {
+    Text { find: &'b str, replacement: &'b str, match_case: bool, entire: bool },
+    Pattern(Pattern),
+}
+
+impl Sought<'_> {
+    /// The new text and how often the old one had what was sought.
+    fn replace_in(&self, text: &str) -> (String, usize) {
+        match self {
+            Self::Text { find, replacement, match_case, entire } => {
+                replace(text, find, replacement, *match_case, *entire)
+            }
+            Self::Pattern(pattern) => pattern.replace_in(text),
+        }
+    }
+}
+
 fn replace(text: &str, find: &str, replacement: &str, match_case: bool, entire: bool) -> (String, usize) {
     // Only ASCII is compared without regard to case, so that places in the text stay the same.
     let fold = |text: &str| if match_case { text.to_owned() } else { text.to_ascii_lowercase() };

@@ -9,11 +9,10 @@ use super::{
     entry::{Input, enter, year_of},
     errors::Refusal,
     formula::Calc,
-    grid::Grid,
     ranges::{Area, Dimension},
     render::{self, Render},
-    sheet::Sheet,
     spreadsheet::Spreadsheet,
+    tables,
 };
 use crate::wire::Params;
 
@@ -93,12 +92,13 @@ impl Spreadsheet {
             false => {
                 let count = last_row.saturating_sub(area.rows.start);
                 let width = |cells: usize| area.columns.start.min(cells)..area.columns.end.min(cells);
-                let rows = sheet.grid.rows().enumerate().skip(area.rows.start).take(count);
-                rows.map(|(at, row)| {
-                    let columns = width(row.cells.len());
-                    line(columns.map(|column| shown(at, column, &row.cells[column])).collect())
-                })
-                .collect()
+                let rows = sheet.grid.rows_from(area.rows.start).take(count);
+                rows.zip(area.rows.start..)
+                    .map(|(row, at)| {
+                        let columns = width(row.cells.len());
+                        line(columns.map(|column| shown(at, column, &row.cells[column])).collect())
+                    })
+                    .collect()
             }
             true => area
                 .columns
@@ -218,7 +218,7 @@ impl Spreadsheet {
         input: Input,
         insert_rows: bool,
     ) -> Result<(Option<Area>, Written), Refusal> {
-        let table = find_table(&self.sheets[area.sheet], area);
+        let table = tables::find(&mut self.sheets[area.sheet].grid, area);
         let (row, column) = match &table {
             Some(table) => (table.area.rows.end, table.next_column),
             None => (area.rows.start, area.columns.start),
@@ -245,77 +245,6 @@ pub(crate) struct Written {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) cells: usize,
-}
-
-struct Table {
-    area: Area,
-    /// Where the next row starts: not always the table's first column, see below.
-    next_column: usize,
-}
-
-/// Google's table detection as its victims describe it (docs/google.md 4.1): from a single cell the table around it
-/// is found and rows start in its first column; from a wide range the last row decides, and an empty cell at its
-/// start pushes the next row to the right.
-fn find_table(sheet: &Sheet, area: &Area) -> Option<Table> {
-    let grid = &sheet.grid;
-    let filled = |row: usize, column: usize| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty());
-    let end = area.rows.end.min(grid.len());
-    let is_cell = area.rows.len() == 1 && area.columns.len() == 1;
-    let first_in = |row: usize| area.columns.clone().find(|&column| filled(row, column));
-    let seed_row = if is_cell {
-        (area.rows.start < end).then(|| row_of_table(grid, area.rows.start, area.columns.start))??
-    } else {
-        (area.rows.start..end).rev().find(|&row| first_in(row).is_some())?
-    };
-    let seed_column = if is_cell { area.columns.start } else { first_in(seed_row)? };
-    let found = region(grid, seed_row, seed_column);
-    let next_column = if is_cell { found.columns.start } else { seed_column.max(found.columns.start) };
-    let columns = next_column..found.columns.end.max(next_column + 1);
-    Some(Table { area: Area { sheet: area.sheet, rows: found.rows, columns }, next_column })
-}
-
-/// Where the table of a cell is looked for: in its row if the cell or one beside it is filled, else in the row above; an
-/// empty corner may still belong to a table. A blank line does not join what is above it with what is below, and what is
-/// below alone does not count: gspread's `insert_row` makes a blank line, anywhere, and then appends into it.
-fn row_of_table(grid: &Grid, row: usize, column: usize) -> Option<usize> {
-    let filled = |row: &usize| {
-        (column.saturating_sub(1)..=column + 1)
-            .any(|column| grid.cell(*row, column).is_some_and(|cell| !cell.value.is_empty()))
-    };
-    [Some(row), row.checked_sub(1)].into_iter().flatten().find(filled)
-}
-
-/// The block around a cell that is closed off by blank rows and columns.
-fn region(grid: &Grid, row: usize, column: usize) -> Area {
-    let row_filled = |row: usize, columns: &std::ops::Range<usize>| {
-        grid.row(row).is_some_and(|row| {
-            let cells = row.cells.get(columns.start.min(row.cells.len())..columns.end.min(row.cells.len()));
-            cells.unwrap_or_default().iter().any(|cell| !cell.value.is_empty())
-        })
-    };
-    let (mut rows, mut columns) = (row..row + 1, column..column + 1);
-    loop {
-        let before = (rows.clone(), columns.clone());
-        // One column to either side belongs to the neighbourhood, so that diagonals connect.
-        let around = columns.start.saturating_sub(1)..columns.end + 1;
-        while rows.start > 0 && row_filled(rows.start - 1, &around) {
-            rows.start -= 1;
-        }
-        while row_filled(rows.end, &around) {
-            rows.end += 1;
-        }
-        let column_filled =
-            |column: usize| rows.clone().any(|row| grid.cell(row, column).is_some_and(|cell| !cell.value.is_empty()));
-        while columns.start > 0 && column_filled(columns.start - 1) {
-            columns.start -= 1;
-        }
-        while column_filled(columns.end) {
-            columns.end += 1;
-        }
-        if (rows.clone(), columns.clone()) == before {
-            return Area { sheet: 0, rows, columns };
-        }
-    }
 }
 
 /// The reading that a write's options ask for, if its values are wanted back.

@@ -45,6 +45,7 @@ fn message(method: &str, path: &str) -> Option<&'static str> {
             (_, ["about"]) => "About",
             (_, ["files", "generateIds"]) => "GeneratedIds",
             ("GET", ["files"]) => "FileList",
+            ("GET", ["files", _, "comments"]) => "CommentList",
             ("GET", ["files", _, "permissions"]) => "PermissionList",
             (_, ["files", _, "permissions", ..]) => "Permission",
             (_, ["files", _, "export"]) => return None,

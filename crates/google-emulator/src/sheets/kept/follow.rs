@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::super::{
+    filter,
     ranges::{Dimension, int},
     shift::Shift,
     spreadsheet::Spreadsheet,
@@ -17,6 +18,9 @@ impl Spreadsheet {
         for sheet in self.sheets.iter_mut().filter(|sheet| !sheet.kept.is_empty()) {
             for list in Arc::make_mut(&mut sheet.kept).values_mut() {
                 list.retain_mut(follow);
+            }
+            if sheet.id == id {
+                filter::follow(sheet, dimension, shift);
             }
             sheet.tidy();
         }
