@@ -7,6 +7,7 @@ mod device;
 mod disk;
 mod faulty;
 mod google;
+mod heard;
 mod kills;
 mod ledger;
 mod power;

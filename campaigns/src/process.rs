@@ -1,15 +1,14 @@
 //! Processes that end, or are ended: each wait has a limit, and whatever was started is gone when its owner is.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Outcome;
+use crate::heard::Heard;
 
 const TICK: Duration = Duration::from_millis(5);
 
@@ -105,39 +104,6 @@ impl Drop for Running {
         // An error means that it ended by itself.
         _ = self.child.kill();
         _ = self.child.wait();
-    }
-}
-
-/// What comes out of a pipe, collected by a thread so that the pipe never fills.
-#[derive(Default)]
-struct Heard {
-    text: Arc<Mutex<Vec<u8>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Heard {
-    fn listen(pipe: impl Read + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&text);
-        let thread = thread::spawn(move || {
-            let mut pipe = BufReader::new(pipe);
-            let mut line = Vec::new();
-            while pipe.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
-                heard.lock().unwrap_or_else(PoisonError::into_inner).append(&mut line);
-            }
-        });
-        Self { text, thread: Some(thread) }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-
-    /// Everything up to the pipe's end.
-    fn all(mut self) -> String {
-        // A thread that panicked has still collected what it read.
-        self.thread.take().into_iter().for_each(|thread| _ = thread.join());
-        self.text()
     }
 }
 

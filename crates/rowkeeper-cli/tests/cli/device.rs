@@ -3,17 +3,18 @@
 //! Whatever a command prints is searched for secrets, in every test: see [`Ran`].
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 use std::{fmt, fs};
 
 use rowkeeper::clock::{Clock, Mono, SystemClock};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::heard::Heard;
 
 /// No command of these tests may take longer; one that does hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -221,38 +222,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
-    }
-}
-
-/// What comes out of a pipe, collected by a thread so that the pipe never fills.
-#[derive(Default)]
-struct Heard {
-    text: Arc<Mutex<Vec<u8>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Heard {
-    fn listen(pipe: impl Read + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&text);
-        let thread = thread::spawn(move || {
-            let mut pipe = BufReader::new(pipe);
-            let mut line = Vec::new();
-            while pipe.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
-                heard.lock().unwrap().append(&mut line);
-            }
-        });
-        Self { text, thread: Some(thread) }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
-    }
-
-    /// Everything up to the pipe's end.
-    fn all(mut self) -> String {
-        self.thread.take().into_iter().for_each(|thread| thread.join().unwrap());
-        self.text()
     }
 }
 

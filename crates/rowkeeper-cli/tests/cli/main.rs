@@ -15,6 +15,8 @@ mod examples;
 mod first_light;
 mod glass;
 mod google;
+#[path = "../../../../campaigns/src/heard.rs"]
+mod heard;
 mod help;
 mod large;
 mod pending;
