@@ -3,7 +3,7 @@
 use crate::frame::Grid;
 use crate::moment::{CHARACTER, Moment, PAGE, reading, scroll_round};
 use crate::screen::{Face, Queue, Screen, SignIn};
-use crate::text::{self, exact, wrap, wrap_address};
+use crate::text::{self, exact, wrap, wrap_address_within};
 
 pub(crate) fn draw(screen: &Screen, columns: u16, rows: u16, moment: Moment<'_>) -> Grid {
     let mut lcd = Lcd { grid: Grid::new(columns, rows), columns: columns.into(), rows: rows.into(), moment };
@@ -44,18 +44,18 @@ impl<'a> Lcd<'a> {
         }
         let bare = text::without_scheme(&address);
         let whole = [address.as_str(), bare].into_iter().find(|address| address.chars().count() <= self.columns);
-        let lines = wrap_address(bare, self.columns);
-        match whole {
-            Some(address) => {
+        let lines = wrap_address_within(bare, self.columns, self.rows - 2);
+        match (whole, lines) {
+            (Some(address), _) => {
                 self.line(0, "Open on your phone:");
                 self.line(1, address);
             }
-            None if lines.len() <= self.rows - 2 => {
+            (None, Some(lines)) => {
                 for (row, line) in lines.iter().enumerate() {
                     self.line(row, line);
                 }
             }
-            None => self.line(0, bare),
+            (None, None) => self.line(0, bare),
         }
         self.code(last - 1, &code, None);
         let left = format!("{} left", text::minutes(minutes));

@@ -103,6 +103,16 @@ pub(crate) fn wrap_address(address: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// [`wrap_address`] in at most so many lines: at its separators if that leaves room for the rest, else anywhere. `None`
+/// when it is longer than that.
+pub(crate) fn wrap_address_within(address: &str, columns: usize, most: usize) -> Option<Vec<String>> {
+    let anywhere = || {
+        let characters: Vec<char> = address.chars().collect();
+        characters.chunks(columns.max(1)).map(String::from_iter).collect()
+    };
+    [wrap_address(address, columns), anywhere()].into_iter().find(|lines| lines.len() <= most)
+}
+
 /// The address without `https://`, which every browser adds by itself. `http://` stays: it is only used
 /// on loopback, where a browser that tries `https` first finds nobody.
 pub(crate) fn without_scheme(address: &str) -> &str {
@@ -345,6 +355,11 @@ mod tests {
         assert_eq!(wrap_address("www.google.com/device", 12), ["www.google.", "com/device"]);
         assert_eq!(wrap_address("www.google.com/device", 21), ["www.google.com/device"]);
         assert_eq!(wrap_address("a.bcdefghijklm", 6), ["a.bcde", "fghijk", "lm"]);
+        let within = |most| wrap_address_within("abcd.fghi.klmno", 8, most);
+        assert_eq!(wrap_address("abcd.fghi.klmno", 8), ["abcd.", "fghi.", "klmno"]);
+        assert_eq!(within(3), Some(["abcd.", "fghi.", "klmno"].map(String::from).into()));
+        assert_eq!(within(2), Some(["abcd.fgh", "i.klmno"].map(String::from).into()));
+        assert_eq!(within(1), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rowkeeper_panel::terminal::{self, Charset, Colour, Style};
-use rowkeeper_panel::{Face, Frame, Geometry, Look, Queue, Screen, SignIn, UNSHOWABLE, next_change, png, render};
+use rowkeeper_panel::{Face, Frame, Geometry, Look, Queue, Screen, SignIn, UNSHOWABLE, film, next_change, png, render};
 use unicode_width::UnicodeWidthStr;
 
 /// Ordinary texts, long ones, and what an attacker or a bug would send.
@@ -177,7 +177,7 @@ fn without_colour(line: &str) -> String {
 #[test]
 fn a_code_and_an_address_within_googles_limits_never_move() {
     let minute = Duration::from_secs(60);
-    for length in 1..=15 {
+    for length in [1, 4, 7, 8, 9, 11, 13, 15] {
         for address_length in [20, 29, 32, 36, 40] {
             let screen = Screen::SignIn(SignIn {
                 code: "W".repeat(length),
@@ -197,4 +197,100 @@ fn a_code_and_an_address_within_googles_limits_never_move() {
             }
         }
     }
+}
+
+/// The rows of a character display, without what is left and right of the words.
+fn rows(frame: &Frame) -> Vec<String> {
+    frame.to_string().lines().map(|row| row.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_longest_that_google_may_send_is_whole_on_every_character_display_and_terminal() {
+    let addresses =
+        ["https://accounts.google.com/o/device/abc", "https://a.example.com/bcd.efg/hij.klm.nop", "https://mmmm"]
+            .map(|address| format!("{address:m<40}").chars().take(40).collect::<String>());
+    let codes = ["W".repeat(15), "WWWWWWW-WWWWWWW".to_owned()];
+    for (address, code) in addresses.iter().flat_map(|address| codes.iter().map(move |code| (address, code))) {
+        let screen = Screen::SignIn(SignIn {
+            code: code.clone(),
+            address: address.clone(),
+            complete_address: None,
+            time_left: Duration::from_secs(1800),
+            reason: None,
+        });
+        let bare = address.trim_start_matches("https://");
+        let minute = Duration::ZERO..Duration::from_secs(60);
+
+        for (frame, _) in film(&screen, Geometry::LCD_20X4, minute.clone()) {
+            assert!(rows(&frame).contains(code), "{frame}");
+            assert!(rows(&frame).concat().contains(bare), "{address} is cut:\n{frame}");
+        }
+
+        // 32 letters cannot stand on 16 columns: they scroll, every one comes by, and both ends rest.
+        let narrow = film(&screen, Geometry::LCD_16X2, minute);
+        assert!(narrow.iter().all(|(frame, _)| rows(frame)[1] == *code), "{code}");
+        for part in bare.as_bytes().windows(16).map(|part| std::str::from_utf8(part).unwrap()) {
+            let stays = narrow.iter().find(|(frame, _)| rows(frame)[0] == part).map(|(_, stays)| *stays);
+            let rests = bare.starts_with(part) || bare.ends_with(part);
+            let least = if rests { 1_500 } else { 250 };
+            assert!(stays.is_some_and(|stays| stays >= Duration::from_millis(least)), "{part} for {stays:?}");
+        }
+
+        for (columns, rows, charset) in [
+            (80, Some(24), Charset::Unicode),
+            (80, Some(8), Charset::Ascii),
+            (40, None, Charset::Unicode),
+            (20, Some(24), Charset::Ascii),
+        ] {
+            let style = Style { columns, rows, charset, colour: Colour::Never };
+            let painted = terminal::paint(&screen, &style, Duration::ZERO);
+            let letters: String = painted.split_whitespace().collect();
+            assert!(letters.contains(bare), "{columns} columns:\n{painted}");
+            assert!(painted.lines().any(|line| line.trim() == code || line.trim().ends_with(code)), "\n{painted}");
+        }
+    }
+}
+
+/// Speeds at which text is read without haste: 30 to 40 dots a second, a rest of 1.5 to 2 seconds at both ends, pages
+/// of two to three.
+#[test]
+fn what_moves_moves_as_it_is_read_best() {
+    let within = |range: std::ops::RangeInclusive<u128>, stays: &[u128]| {
+        assert!(!stays.is_empty() && stays.iter().all(|stay| range.contains(stay)), "{range:?}: {stays:?}");
+    };
+    let stays = |screen: &Screen, geometry, seconds| {
+        let reel = film(screen, geometry, Duration::ZERO..Duration::from_secs(seconds));
+        reel.into_iter().map(|(_, stays)| stays.as_millis()).collect::<Vec<_>>()
+    };
+    let sign_in = |code: &str| {
+        Screen::SignIn(SignIn {
+            code: code.into(),
+            address: "https://www.google.com/device".into(),
+            complete_address: None,
+            time_left: Duration::from_secs(1800),
+            reason: None,
+        })
+    };
+    let items = vec!["A project whose name is longer than the glass is wide".to_owned()];
+    let menu = Screen::Menu { title: "Project".into(), items, selected: 0, running: None };
+    for geometry in [Geometry::OLED_128X32, Geometry::OLED_128X64] {
+        let stays = stays(&menu, geometry, 30);
+        // The last is cut off by the end of the film. At the start the first step belongs to the rest.
+        let (rests, steps): (Vec<_>, Vec<_>) = stays[..stays.len() - 1].iter().partition(|stay| **stay > 1_000);
+        within(1_500..=2_000, &rests);
+        within(25..=34, &steps);
+    }
+    // Only the pages: the words above them take turns in a time of their own.
+    let code = sign_in("ABCDEFGHIJKLM-NOPQRSTUVWXYZ");
+    let mut last = (String::new(), 0);
+    let mut pages = Vec::new();
+    for (frame, stays) in film(&code, Geometry::LCD_16X2, Duration::ZERO..Duration::from_secs(30)) {
+        let page = rows(&frame)[1].clone();
+        if page == last.0 {
+            last.1 += stays.as_millis();
+        } else {
+            pages.push(std::mem::replace(&mut last, (page, stays.as_millis())).1);
+        }
+    }
+    within(2_000..=3_000, &pages[1..]);
 }

@@ -6,7 +6,7 @@ use crate::frame::{Area, Bitmap};
 use crate::moment::{DOT, scroll_round};
 use crate::qr::Qr;
 use crate::screen::SignIn;
-use crate::text::{self, exact, prose, wrap_address};
+use crate::text::{self, exact, prose, wrap_address_within};
 
 /// The least side of a QR code with its quiet zone: 29 modules of two dots and three dots around.
 const QR_SIDE: i32 = 64;
@@ -123,10 +123,11 @@ impl Plan {
             .map(|(font, text)| Lines::one(font, text))
             .into_iter()
             .filter(|lines| lines.font.width_of(&lines.lines[0]) <= area.width);
-        let wrapped = [(SIZE_6X10, 2), (SIZE_5X8, 2), (SIZE_6X10, 3), (SIZE_5X8, 3)]
-            .map(|(font, most)| (Lines { font, lines: wrap_address(bare, font.columns(area.width)) }, most))
-            .into_iter()
-            .filter_map(|(lines, most)| (lines.lines.len() <= most).then_some(lines));
+        let wrapped =
+            [(SIZE_6X10, 2), (SIZE_5X8, 2), (SIZE_6X10, 3), (SIZE_5X8, 3)].into_iter().filter_map(|(font, most)| {
+                let lines = wrap_address_within(bare, font.columns(area.width), most)?;
+                Some(Lines { font, lines })
+            });
         one_line
             .chain(wrapped)
             .filter_map(|address| {
