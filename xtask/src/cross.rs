@@ -27,6 +27,8 @@ struct Target {
     packages: &'static [&'static str],
     /// And to run it.
     qemu: &'static [&'static str],
+    /// Where the cross compiler's C library is, and its loader; `None` where a binary needs neither.
+    libc: Option<(&'static str, &'static str)>,
 }
 
 /// The command as asked for.
@@ -74,6 +76,7 @@ const TARGETS: [Target; 3] = [
         gnu: Some("aarch64-linux-gnu"),
         packages: &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
         qemu: &["qemu-aarch64-static"],
+        libc: Some(("/usr/aarch64-linux-gnu/lib", "ld-linux-aarch64.so.1")),
     },
     Target {
         name: "armv7",
@@ -82,6 +85,7 @@ const TARGETS: [Target; 3] = [
         gnu: Some("arm-linux-gnueabihf"),
         packages: &["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
         qemu: &["qemu-arm-static", "-cpu", "cortex-a7"],
+        libc: Some(("/usr/arm-linux-gnueabihf/lib", "ld-linux-armhf.so.3")),
     },
     Target {
         // Debian's own compiler for 32-bit ARM makes ARMv7 code, which an ARMv6 processor does not know.
@@ -91,6 +95,7 @@ const TARGETS: [Target; 3] = [
         gnu: None,
         packages: &[],
         qemu: &["qemu-arm-static", "-cpu", "arm1176"],
+        libc: None,
     },
 ];
 
@@ -200,23 +205,33 @@ impl Target {
         {
             return Ok(Some(format!("{} was built but not run: no {qemu}, {why}", self.triple)));
         }
-        // A dynamic binary needs its C library; the cross compiler's has the wrong place, and qemu's -L makes threads hang.
-        let works = |output: &std::process::Output| output.status.success();
-        let version = Command::new("timeout").arg("60").arg(qemu).args(cpu).arg(binary).arg("--version").output();
-        if !version.as_ref().is_ok_and(works) {
-            let said = version.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
-            let why = said.unwrap_or_else(|error| error.to_string());
-            return match why.contains("/lib/ld-") {
-                true => Ok(Some(format!("{} was built but not run: its C library is not here ({why})", self.triple))),
-                false => Err(format!("{} does not run under {qemu}: {why}", binary.display())),
+        // A dynamic binary needs its C library. Where the machine has none for this processor, the cross compiler's does, by
+        // its own loader: qemu's -L to the same folder makes threads hang.
+        let mut loader: Vec<String> = Vec::new();
+        let version = |loader: &[String]| {
+            let mut command = Command::new("timeout");
+            command.arg("60").arg(qemu).args(cpu).args(loader).arg(binary).arg("--version");
+            match command.output() {
+                Ok(output) if output.status.success() => Ok(()),
+                Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        if let Err(why) = version(&loader) {
+            let Some((folder, name)) = self.libc.filter(|_| why.contains("/lib/ld-")) else {
+                return Err(format!("{} does not run under {qemu}: {why}", binary.display()));
             };
+            loader = [format!("{folder}/{name}"), "--library-path".into(), folder.into()].into();
+            if let Err(why) = version(&loader) {
+                return Ok(Some(format!("{} was built but not run: its C library is not here ({why})", self.triple)));
+            }
         }
         let google = Google::start(&folder())?;
         let state = folder().join("state");
         _ = fs::remove_dir_all(&state);
         let under_qemu = |binary: &Path, arguments: &[&str]| {
             let mut command = Command::new("timeout");
-            command.arg("120").arg(qemu).args(cpu).arg(binary).args(arguments).stdin(Stdio::null());
+            command.arg("120").arg(qemu).args(cpu).args(&loader).arg(binary).args(arguments).stdin(Stdio::null());
             command.env("ROWKEEPER_EMULATOR", &google.url).env("ROWKEEPER_STATE_DIR", &state).current_dir(folder());
             command
         };

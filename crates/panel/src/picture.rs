@@ -142,13 +142,31 @@ impl Canvas {
         let mut encoder = self.encoder(bytes);
         encoder.set_animated(1 + others.len() as u32, 0)?;
         let mut png = encoder.write_header()?;
-        for (canvas, stays) in
-            std::iter::once((self, stays)).chain(others.iter().map(|(canvas, stays)| (canvas, *stays)))
-        {
-            png.set_frame_delay(u16::try_from(stays.as_millis()).unwrap_or(u16::MAX), 1000)?;
-            png.write_image_data(&canvas.pixels)?;
+        let delay = |stays: Duration| (u16::try_from(stays.as_millis()).unwrap_or(u16::MAX), 1000);
+        png.set_frame_delay(delay(stays).0, delay(stays).1)?;
+        png.write_image_data(&self.pixels)?;
+        let mut before = self;
+        for (canvas, stays) in others {
+            // Over the picture before, only the rows that are others now: a scroll is one line of many.
+            let rows = canvas.changed_rows(before);
+            png.set_frame_delay(delay(*stays).0, delay(*stays).1)?;
+            png.reset_frame_position()?;
+            png.set_frame_dimension(self.width as u32, rows.len() as u32)?;
+            png.set_frame_position(0, rows.start as u32)?;
+            png.write_image_data(&canvas.pixels[rows.start * self.width..rows.end * self.width])?;
+            before = canvas;
         }
         png.finish()
+    }
+
+    /// From the first to the last row that differs; never none, for no picture is empty.
+    fn changed_rows(&self, before: &Self) -> Range<usize> {
+        let differs = |row: &usize| {
+            let row = row * self.width..(row + 1) * self.width;
+            self.pixels.get(row.clone()) != before.pixels.get(row)
+        };
+        let first = (0..self.height).find(differs).unwrap_or(0);
+        first..(first..self.height).rfind(differs).unwrap_or(first) + 1
     }
 }
 

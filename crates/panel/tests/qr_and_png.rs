@@ -138,9 +138,18 @@ fn a_film_is_every_picture_for_as_long_as_it_stays() {
     let bytes = animated_png(&reel, 1, Look::Bare);
     let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
     assert_eq!(reader.info().animation_control().map(|control| control.num_frames), Some(3));
-    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    for _ in 0..3 {
-        reader.next_frame(&mut pixels).unwrap();
+    // A picture is laid over the one before, from its own row on: what is seen then is what a still picture shows.
+    let mut seen = vec![0; reader.output_buffer_size().unwrap()];
+    for (frame, _) in &reel {
+        let mut part = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut part).unwrap();
+        let top = reader.info().frame_control().map_or(0, |control| control.y_offset as usize);
+        seen[top * info.line_size..][..info.buffer_size()].copy_from_slice(&part[..info.buffer_size()]);
+        let still = png(frame, 1, Look::Bare);
+        let mut still = png::Decoder::new(std::io::Cursor::new(still)).read_info().unwrap();
+        let mut whole = vec![0; still.output_buffer_size().unwrap()];
+        still.next_frame(&mut whole).unwrap();
+        assert_eq!(seen, whole, "\n{frame}");
     }
     assert!(animated_png(&[], 1, Look::Bare).is_empty());
 }

@@ -1,4 +1,5 @@
-//! Draws the assembled clock in its states: `cargo run -p rowkeeper-timeclock --example pictures -- FOLDER`.
+//! Draws the assembled clock in its states, and its glass through a morning as an animation:
+//! `cargo run -p rowkeeper-timeclock --example pictures -- FOLDER`.
 //!
 //! What is on each glass, and the colour of each light, come from the clock's own rules and renderer.
 
@@ -9,19 +10,48 @@ use std::{env, fs, io};
 
 use jiff::tz::TimeZone;
 use rowkeeper::clock::{Mono, Wall};
-use rowkeeper::status::{Code, Delivery, DeliveryState, Grant, GrantState, Queue, Status, When};
+use rowkeeper::status::{Code, GrantState, Status, When};
 use rowkeeper_gadget::input::{Badge, Input};
 use rowkeeper_gadget::light::{Rgb, State as Light, colour_at};
-use rowkeeper_panel::{Frame, Geometry, render};
+use rowkeeper_panel::{Frame, Geometry, Look, animated_png, film, render};
 use timeclock::ledger::{Handing, Ledger};
 use timeclock::moment::Now;
 use timeclock::roster::{Person, Project, Roster};
 use timeclock::rules::{Clock, Effect, Event, Settings};
 
+use stand_in::signed_in;
+
+#[path = "../tests/stand_in/mod.rs"]
+mod stand_in;
+
 fn main() -> io::Result<()> {
     let Some(folder) = env::args().nth(1) else { return Err(io::Error::other("say into which folder")) };
     fs::create_dir_all(&folder)?;
-    fs::write(Path::new(&folder).join("timeclock.svg"), sheet(&states()))
+    fs::write(Path::new(&folder).join("timeclock.svg"), sheet(&states()))?;
+    fs::write(Path::new(&folder).join("timeclock.png"), animated_png(&morning(), 4, Look::Glass))
+}
+
+/// What the glass shows, from the first start to the end of the first shift.
+fn morning() -> Vec<(Frame, Duration)> {
+    let chosen = || Desk::new(false).does(Input::Turn(1)).does(Input::Turn(1)).does(Input::Turn(1));
+    let started = || chosen().does(Input::Press);
+    let scenes = [
+        (Desk::new(false).unapproved(), 10_000),
+        (Desk::new(false), 2_000),
+        (Desk::new(false).does(Input::Turn(1)), 900),
+        (Desk::new(false).does(Input::Turn(1)).does(Input::Turn(1)), 700),
+        // Long enough for its name to scroll there, and to rest.
+        (chosen(), 6_500),
+        (started(), 6_000),
+        (started().after(5400), 6_000),
+        (started().after(5400).does(Input::Press), 3_000),
+        (Desk::new(false).after(5404), 2_000),
+    ];
+    let seen = |(desk, ms): (Desk, u64)| {
+        let screen = desk.clock.view(&desk.now).screen;
+        film(&screen, Geometry::OLED_128X32, Duration::ZERO..Duration::from_millis(ms))
+    };
+    scenes.into_iter().flat_map(seen).collect()
 }
 
 /// A state to draw: its name, how long ago its screen and light were entered, and the clock.
@@ -69,6 +99,7 @@ impl Desk {
                 project("Website", Rgb(0, 90, 255)),
                 project("Workshop", Rgb(0, 220, 60)),
                 project("Garden", Rgb(255, 140, 0)),
+                project("Shelves for the cellar and the attic", Rgb(160, 0, 255)),
             ],
             people: if with_people { vec![person("Anna", "11"), person("Борис", "22")] } else { Vec::new() },
         };
@@ -82,7 +113,7 @@ impl Desk {
         let wall = Wall { unix_ms: 1_795_417_080_000, trusted: true };
         let now = Now { wall, mono: Mono::new(Duration::from_secs(60)), boot: "boot".into() };
         let clock = Clock::new(settings, Ledger::named("desk".into()), roster);
-        Self { clock, now, status: status() }.told()
+        Self { clock, now, status: signed_in() }.told()
     }
 
     fn told(mut self) -> Self {
@@ -126,20 +157,6 @@ impl Desk {
             effects.extend(self.clock.step(&self.now, answer));
         }
     }
-}
-
-fn status() -> Status {
-    let grant = Grant {
-        state: GrantState::SignedIn,
-        reason: None,
-        provider: Some("google".into()),
-        account: None,
-        scopes: Vec::new(),
-        expires_at: None,
-        code: None,
-    };
-    let delivery = Delivery { state: DeliveryState::Idle, next_try_at: None, last_error: None };
-    Status { version: 1, grant, sheet: None, queue: Queue::default(), delivery }
 }
 
 const ACROSS: usize = 3;

@@ -8,6 +8,7 @@ use rowkeeper::clock::Stop;
 use rowkeeper::config::{Config, Places};
 use rowkeeper::{DeliverError, Device};
 use rowkeeper_gadget::exit::{Exit, Failure};
+use rowkeeper_gadget::knob::KnobError;
 use rowkeeper_gadget::stop_on_signals;
 use timeclock::args::Cli;
 use timeclock::config::Timeclock;
@@ -50,7 +51,11 @@ fn body(cli: &Cli, device: &Device, settings: &Timeclock, hands: &mpsc::Sender<r
     if cli.twin {
         return timeclock::twin::body(cli, hands.clone()).map_err(|error| Failure::new(Exit::Usage, error));
     }
-    timeclock::body::open(cli, device, settings, hands).map_err(|error| Failure::new(Exit::Usage, error))
+    timeclock::body::open(cli, device, settings, hands).map_err(|error| {
+        // Another program may let go of the lines, and udev gives them to their group a moment after boot.
+        let exit = if error.is::<KnobError>() { Exit::Later } else { Exit::Usage };
+        Failure::new(exit, error)
+    })
 }
 
 fn exit(error: &RunError) -> Exit {

@@ -47,6 +47,11 @@ struct Board {
 
 impl Board {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With these variables for the stand-ins.
+    fn start_with(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../gadget/tests/board.c");
@@ -86,6 +91,7 @@ impl Board {
             .env("BOARD_UNPLUGGED", at("unplugged"))
             .env("BOARD_EDGES", at("edges"))
             .env("BOARD_READER", at("keys"))
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -297,4 +303,14 @@ fn knob_badge_light_and_glass_work_together_and_each_may_be_unplugged() {
     assert_eq!(board.clock.wait().unwrap().code(), Some(0));
     assert_eq!(board.glass(), Frame::blank(GLASS));
     assert_eq!(board.light(), Some([0, 0, 0]));
+}
+
+/// At boot udev may not have given the lines to their group yet: the service manager tries again.
+#[test]
+fn lines_that_cannot_be_had_end_it_for_now_with_what_to_do() {
+    for (errno, says) in [("13", "add this user to the group that may"), ("16", "another program has it")] {
+        let mut board = Board::start_with(&[("BOARD_REFUSES", errno)]);
+        assert_eq!(board.clock.wait().unwrap().code(), Some(75));
+        board.says(&format!("cannot listen to lines 17, 27 and 22 of /dev/gpiochip0; {says}"));
+    }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use rowkeeper::clock::{Mono, Wall};
-use rowkeeper::status::{Delivery, DeliveryState, Grant, GrantState, Queue, Status};
 use rowkeeper_gadget::input::{Badge, Input};
 use rowkeeper_gadget::light::{Rgb, State as Light};
 use rowkeeper_panel::Screen;
@@ -15,6 +14,10 @@ use timeclock::ledger::{Change, Handing, Ledger};
 use timeclock::moment::Now;
 use timeclock::roster::{Person, Project, Roster};
 use timeclock::rules::{Clock, Effect, Event, Settings};
+
+use stand_in::signed_in;
+
+mod stand_in;
 
 const HOUR: u64 = 3600;
 /// Monday 2026-11-23 08:00 in Vienna.
@@ -237,20 +240,6 @@ fn roster(with_people: bool) -> Roster {
 
 const RED: Rgb = Rgb(255, 0, 0);
 const GREEN: Rgb = Rgb(0, 255, 0);
-
-fn signed_in() -> Status {
-    let grant = Grant {
-        state: GrantState::SignedIn,
-        reason: None,
-        provider: Some("google".into()),
-        account: None,
-        scopes: Vec::new(),
-        expires_at: None,
-        code: None,
-    };
-    let delivery = Delivery { state: DeliveryState::Idle, next_try_at: None, last_error: None };
-    Status { version: 1, grant, sheet: None, queue: Queue::default(), delivery }
-}
 
 #[test]
 fn a_day_with_a_knob() {

@@ -83,10 +83,12 @@ fn shown_by(controller: Controller, address: u8, device: &Device) -> Frame {
 fn is_the_code(seen: &Frame, device: &Device) -> bool {
     let status = device.status();
     let of = |key: &str| status["grant"]["code"][key].as_str().map(str::to_owned);
+    // The owner's side may know of the code before the device has written it down.
+    let (Some(code), Some(address)) = (of("user_code"), of("verification_uri")) else { return false };
     let shown = |seconds: u64, minutes: u64| {
         let screen = Screen::SignIn(SignIn {
-            code: of("user_code").unwrap(),
-            address: of("verification_uri").unwrap(),
+            code: code.clone(),
+            address: address.clone(),
             complete_address: of("verification_uri_complete"),
             time_left: Duration::from_secs(minutes * 60),
             reason: None,
@@ -131,6 +133,57 @@ fn the_code_is_on_a_glass_on_spi_with_its_lines() {
         daemon.end().exits(0);
         assert_eq!(seen(), Frame::blank(Geometry::OLED_128X64), "nothing stale stays");
     }
+}
+
+#[test]
+fn a_code_that_was_denied_or_given_up_leaves_nothing_on_the_glass() {
+    let google = Google::start();
+    for (ends, exit) in [("denied", 3), ("stopped", 75)] {
+        let device = with_bus(google.device(), "0x3c").configured("[panel]\nkind = \"ssd1306\"\n");
+        let sign_in = device.start(&["sign-in", "--json"]);
+        let told = sign_in.line(|line| line.contains("\"user_code\""));
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        eventually("the code on the glass", || is_the_code(&glass(&device), &device).then_some(()));
+        match ends {
+            "denied" => google.model(|model| model.deny(told["user_code"].as_str().unwrap())).unwrap(),
+            _ => sign_in.signal(Signal::INT),
+        }
+        sign_in.end().exits(exit);
+        assert_eq!(glass(&device), Frame::blank(Geometry::OLED_128X64), "{ends}");
+    }
+}
+
+/// The animated picture: something moves in it, a phone reads its QR code, and it is gone with the code.
+#[test]
+fn an_animated_picture_is_scanned_and_does_not_outlive_its_code() {
+    let google = Google::start();
+    let device = google.device().configured("[panel]\nkind = \"apng=glass.png\"\n");
+    let daemon = device.start(&["run"]);
+    google.code();
+    let scanned = || {
+        let mut picture = png::Decoder::new(std::io::Cursor::new(fs::read(device.home().join("glass.png")).ok()?));
+        picture.set_transformations(png::Transformations::EXPAND);
+        let mut reader = picture.read_info().ok()?;
+        let frames = reader.info().animation_control().map_or(1, |control| control.num_frames);
+        let mut pixels = vec![0; reader.output_buffer_size()?];
+        let mut found = None;
+        for _ in 0..frames {
+            let info = reader.next_frame(&mut pixels).unwrap();
+            let (width, height, line) = (info.width as usize, info.height as usize, info.line_size);
+            let bright = |x: usize, y: usize| pixels[y * line + x * (line / width)];
+            let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, bright);
+            found = found.or(image.detect_grids().first().and_then(|grid| Some(grid.decode().ok()?.1)));
+        }
+        Some((frames, found))
+    };
+    let (frames, address) = eventually("a picture with a code", || scanned().filter(|(_, found)| found.is_some()));
+    assert!(frames > 1, "the words below the code take turns");
+    assert_eq!(address, device.status()["grant"]["code"]["verification_uri"].as_str().map(str::to_owned));
+    google.approve();
+    daemon.line(|line| line.contains("signed in"));
+    eventually("a picture without it", || scanned().filter(|(_, found)| found.is_none()));
+    daemon.signal(Signal::TERM);
+    daemon.end().exits(0);
 }
 
 #[test]
