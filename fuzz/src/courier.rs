@@ -269,6 +269,7 @@ impl Edge {
             Transition::Anchored { .. }
             | Transition::AnchorClosed { .. }
             | Transition::Returns { .. }
+            | Transition::Gone { .. }
             | Transition::Stuck { .. } => panic!("no amendment was handed over"),
             Transition::Held(hold) => assert_hold(&hold),
             Transition::Releasing(release) => assert_eq!(release.identity, durable().spare),

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cell::Cell;
 use crate::ids::{Digest, MarkerId, Tag};
@@ -157,6 +158,8 @@ pub enum Cause {
     Full,
     /// A person wants rows to go to another spreadsheet.
     Move,
+    /// Columns were moved, or tabs renamed, since it was frozen.
+    Layout,
 }
 
 /// A tab as a batch relied on it.
@@ -170,6 +173,29 @@ pub struct FrozenTab {
     pub version: u32,
     /// The header row, before this batch's own change; none if the tab did not exist.
     pub header: Option<Vec<String>>,
+    /// The header row with this batch's own change.
+    #[serde(default)]
+    pub written: Vec<String>,
+    /// What the tab was called. The answer to the batch is asked to show its header row by this name.
+    #[serde(default)]
+    pub title: String,
+}
+
+/// A row in the sheet under other names than it was frozen for: people moved columns while its batch was on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Displaced {
+    /// Id of the row.
+    pub row: String,
+    /// Where it is.
+    pub spreadsheet: String,
+    /// The tab it is in.
+    pub sheet_id: i32,
+    /// The header it was frozen for.
+    pub meant: Vec<String>,
+    /// The header it landed under; empty where the header was seen only later, and was another one then.
+    pub found: Vec<String>,
+    /// Its `CellData`, as they were sent.
+    pub cells: Vec<Value>,
 }
 
 /// A marker of ours that is, or may be, in the spreadsheet.
@@ -204,6 +230,8 @@ pub struct Amend {
     pub anchor: Option<Anchor>,
     /// The spreadsheet that the row was delivered to, if all of the row is remembered.
     pub remembered: Option<String>,
+    /// Not new values: those it landed with are to go under their own names.
+    pub displaced: Option<Displaced>,
 }
 
 /// What stands on a row while it is amended: a piece of metadata that moves with the row, whatever people do.
@@ -331,6 +359,8 @@ pub enum Transition {
         marker: Marker,
         /// The counters from now on.
         tally: Tally,
+        /// Rows that landed under wrong names: they are to be amended before anything else that is said about them.
+        displaced: Vec<Displaced>,
     },
     /// The register holds a void: no attempt can ever apply the batch.
     Voided {
@@ -402,6 +432,11 @@ pub enum Transition {
     },
     /// The amended row is not in the sheet any more: it goes back to the queue, whole, with its new values.
     Returns {
+        /// The amendment.
+        amend: i64,
+    },
+    /// The displaced row is not in the sheet any more: nothing is to be put right.
+    Gone {
         /// The amendment.
         amend: i64,
     },

@@ -13,6 +13,7 @@ use crate::cell::{Cell, Format, Row};
 use crate::durable::FrozenTab;
 use crate::ids::{Digest, Fate, MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Register, Tab, Versions, register_value};
+use crate::wire::a1_first_row;
 
 /// Google recommends 2 MB for a request; larger ones were accepted (4.5 and 9 MB, docs/google.md), but take longer.
 pub const MAX_BODY_BYTES: usize = 2_000_000;
@@ -74,7 +75,7 @@ impl Plan {
             plan.tail.extend_from_slice(change.to_string().as_bytes());
         }
         plan.tail.extend_from_slice(appends.as_bytes());
-        plan.tail.extend_from_slice(b"]}");
+        plan.tail.extend_from_slice(showing(&plan.tabs).as_bytes());
         plan
     }
 
@@ -96,6 +97,8 @@ impl Plan {
             table: part.table.clone(),
             sheet_id,
             version,
+            written: part.header.clone(),
+            title: part.tab.as_ref().map_or_else(|| part.table.clone(), |tab| tab.title.clone()),
             header: part.tab.map(|tab| tab.header),
         });
         appends.push_str(r#",{"appendCells":{"sheetId":"#);
@@ -110,9 +113,10 @@ impl Plan {
         // Behind the rows: the grid has a row below the header only from here on.
         for (column, format) in part.formats.iter().filter(|(column, _)| version == 0 || **column >= old) {
             appends.push(',');
-            appends.push_str(&column_format(sheet_id, *column, *format).to_string());
+            appends.push_str(&column_format(sheet_id, *column, &number_format(*format)).to_string());
         }
-        self.after.tabs.insert(part.table, Some(Tab { sheet_id, grid_columns, header: part.header }));
+        let title = self.tabs.last().map_or_else(String::new, |tab| tab.title.clone());
+        self.after.tabs.insert(part.table, Some(Tab { sheet_id, title, grid_columns, header: part.header }));
     }
 
     /// The bytes under this id.
@@ -123,13 +127,12 @@ impl Plan {
     /// For the mutation that takes no layout register: the same bytes without it.
     #[cfg(feature = "mutations")]
     pub(crate) fn without_registers(&mut self) {
-        let mut tail: Value =
-            serde_json::from_slice(&[br#"{"requests":[0"#, &self.tail[..]].concat()).unwrap_or_default();
-        if let Some(requests) = tail.get_mut("requests").and_then(Value::as_array_mut) {
-            requests.retain(|request| request.get("createDeveloperMetadata").is_none());
-        }
-        let text = tail.to_string();
-        self.tail = text.trim_start_matches(r#"{"requests":[0"#).as_bytes().to_vec();
+        let end = showing(&self.tabs);
+        let requests = &self.tail[..self.tail.len() - end.len()];
+        let mut requests: Vec<Value> = serde_json::from_slice(&[b"[0", requests, b"]"].concat()).unwrap_or_default();
+        requests.retain(|request| request.get("createDeveloperMetadata").is_none());
+        let kept = Value::from(requests).to_string();
+        self.tail = [kept[2..kept.len() - 1].as_bytes(), end.as_bytes()].concat();
     }
 
     /// For the mutation that sends no marker.
@@ -137,6 +140,21 @@ impl Plan {
     pub(crate) fn without_marker(&self) -> Arc<[u8]> {
         [br#"{"requests":["#, &self.tail[1..]].concat().into()
     }
+}
+
+/// The end of the body. The answer is to show the header rows that the rows landed under; a tab that this batch makes is
+/// not asked for: whether it may be named before it is there is unknown (docs/google.md, S30).
+fn showing(tabs: &[FrozenTab]) -> String {
+    let old = tabs.iter().filter(|tab| tab.header.is_some());
+    let ranges: Vec<String> = old.map(|tab| a1_first_row(&tab.title)).collect();
+    if ranges.is_empty() {
+        return String::from("]}");
+    }
+    let mut end =
+        String::from(r#"],"includeSpreadsheetInResponse":true,"responseIncludeGridData":true,"responseRanges":"#);
+    end.push_str(&Value::from(ranges).to_string());
+    end.push('}');
+    end
 }
 
 /// The same rows under a new id: only the marker's request differs, and with it the digest.
@@ -242,23 +260,26 @@ pub(crate) struct Spot {
     pub(crate) row: u32,
 }
 
+/// What an amendment needs besides the anchor.
+pub(crate) struct Needs<'a> {
+    /// The columns of its values, with how their numbers look, if that is known.
+    pub(crate) columns: Vec<(&'a str, Option<Value>)>,
+    /// How the numbers of single cells are to look. By index, unlike values: a person who sorts in this moment finds a
+    /// cell that looks wrong, not one that is.
+    pub(crate) looks: Vec<(usize, Value)>,
+}
+
 /// The body that puts an anchor on a row, and adds the columns that the amendment brings.
-pub(crate) fn anchor_body(
-    spreadsheet: &str,
-    id: MarkerId,
-    key: &str,
-    spot: &Spot,
-    cells: &[(String, Cell)],
-) -> Arc<[u8]> {
+pub(crate) fn anchor_body(spreadsheet: &str, id: MarkerId, key: &str, spot: &Spot, needs: &Needs<'_>) -> Arc<[u8]> {
     let sheet_id = spot.tab.sheet_id;
     let range = json!({"sheetId": sheet_id, "dimension": "ROWS", "startIndex": spot.row, "endIndex": spot.row + 1});
     let mut requests = alloc::vec![create_metadata_at(&json!({ "dimensionRange": range }), id, key, OPEN)];
     let mut part = Part::new(String::new(), Some(spot.tab.clone()));
     let mut formats = Vec::new();
-    for (name, cell) in cells {
+    for (name, look) in &needs.columns {
         let column = part.column(name);
-        if let Some(format) = cell.format().filter(|_| column >= spot.tab.header.len()) {
-            formats.push(column_format(sheet_id, column, format));
+        if let Some(look) = look.as_ref().filter(|_| column >= spot.tab.header.len()) {
+            formats.push(column_format(sheet_id, column, look));
         }
     }
     if part.header.len() > spot.tab.header.len() {
@@ -267,6 +288,13 @@ pub(crate) fn anchor_body(
         requests.push(create_metadata(register, LAYOUT_KEY, &register_value(sheet_id, next)));
         change_header(&part, sheet_id, next.version, &mut requests);
         requests.append(&mut formats);
+    }
+    for (column, look) in &needs.looks {
+        requests.push(json!({"updateCells": {
+            "start": {"sheetId": sheet_id, "rowIndex": spot.row, "columnIndex": column},
+            "rows": [{"values": [{"userEnteredFormat": look}]}],
+            "fields": "userEnteredFormat.numberFormat",
+        }}));
     }
     json!({ "requests": requests }).to_string().into_bytes().into()
 }
@@ -432,15 +460,16 @@ fn change_header(part: &Part, sheet_id: i32, version: u32, changes: &mut Vec<Val
 
 /// How the numbers of a whole column look, from below the header to the end of the grid: set once, with the call that
 /// adds the column. What a person makes of it afterwards stays.
-fn column_format(sheet_id: i32, column: usize, format: Format) -> Value {
+fn column_format(sheet_id: i32, column: usize, look: &Value) -> Value {
     json!({"repeatCell": {
         "range": {"sheetId": sheet_id, "startRowIndex": 1, "startColumnIndex": column, "endColumnIndex": column + 1},
-        "cell": {"userEnteredFormat": number_format(format)},
+        "cell": {"userEnteredFormat": look},
         "fields": "userEnteredFormat.numberFormat",
     }})
 }
 
-fn number_format(format: Format) -> Value {
+/// A `userEnteredFormat`.
+pub(crate) fn number_format(format: Format) -> Value {
     let (kind, pattern) = format.type_and_pattern();
     json!({"numberFormat": {"type": kind, "pattern": pattern}})
 }
@@ -565,6 +594,7 @@ mod tests {
     fn layout(tabs: &[(&str, Shape<'_>)]) -> Layout {
         let tab = |table: &str, tab: Shape<'_>| {
             tab.map(|(grid_columns, header)| Tab {
+                title: table.into(),
                 sheet_id: sheet_id_of_table(table),
                 grid_columns,
                 header: header.iter().map(|name| (*name).into()).collect(),

@@ -32,6 +32,8 @@ pub(crate) struct Register {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tab {
     pub(crate) sheet_id: i32,
+    /// What it is called at the moment.
+    pub(crate) title: String,
     /// Columns of the grid, used or not.
     pub(crate) grid_columns: u32,
     pub(crate) header: Vec<String>,
@@ -63,6 +65,7 @@ impl Layout {
             let version = versions.get(&old.sheet_id).copied().unwrap_or_default().version;
             version == old.version
                 && now.map(|tab| &tab.header) == old.header.as_ref()
+                && now.is_none_or(|tab| old.title.is_empty() || tab.title == old.title)
                 && now.is_none_or(|tab| tab.sheet_id == old.sheet_id)
         })
     }

@@ -29,7 +29,9 @@ mod census;
 mod courier;
 mod durable;
 mod freeze;
+mod glance;
 mod ids;
+mod landing;
 mod layout;
 mod life;
 #[cfg_attr(not(feature = "mutations"), expect(dead_code, unreachable_pub, reason = "rules are left out only in tests"))]
@@ -44,8 +46,8 @@ pub use cell::{Cell, Format, Precision, Row};
 pub use census::{Markers, census, parse_census};
 pub use courier::{Courier, Options, Step, Table};
 pub use durable::{
-    Amend, Anchor, Batch, Cause, Closed, Device, Durable, FrozenTab, Hold, Identity, Marker, Phase, Release, SheetRef,
-    Tally, Transition, Verdict, Wish,
+    Amend, Anchor, Batch, Cause, Closed, Device, Displaced, Durable, FrozenTab, Hold, Identity, Marker, Phase, Release,
+    SheetRef, Tally, Transition, Verdict, Wish,
 };
 pub use freeze::MAX_BODY_BYTES;
 pub use ids::{

@@ -34,6 +34,8 @@ pub enum Mutation {
     LayoutNotRead,
     /// A header change takes no register.
     NoLayoutRegister,
+    /// Nobody looks under which columns a batch landed.
+    LandingNotSeen,
     /// Rows leave a full spreadsheet for the next one although their batch was not voided.
     RollWithoutVoid,
     /// Every device goes on in the spreadsheet that it made, whoever was first.

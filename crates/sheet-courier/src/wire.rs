@@ -92,76 +92,6 @@ pub(crate) fn get_name(spreadsheet: &str) -> Call {
     Call::get(path(spreadsheet, "?fields=spreadsheetId,spreadsheetUrl,properties.title"))
 }
 
-/// `spreadsheets.getByDataFilter` of the sizes and first rows of tabs, by their ids: names may have changed.
-pub(crate) fn glance(spreadsheet: &str, tabs: impl Iterator<Item = i32>) -> Call {
-    let fields = ":getByDataFilter?fields=spreadsheetId,sheets(properties(sheetId,gridProperties(columnCount)),\
-                  data(startRow,startColumn,rowData(values(formattedValue))))";
-    let filters: Vec<Value> = tabs.map(first_row).collect();
-    Call::read(path(spreadsheet, fields), &json!({ "dataFilters": filters }))
-}
-
-/// The same, and all metadata of the spreadsheet, whosever it is.
-pub(crate) fn look(spreadsheet: &str, tabs: impl Iterator<Item = i32>) -> Call {
-    let mut call = glance(spreadsheet, tabs);
-    call.path.push_str(",developerMetadata(metadataId,metadataKey,metadataValue)");
-    call
-}
-
-/// A tab's size and first row.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Glimpse {
-    pub(crate) sheet_id: i32,
-    pub(crate) grid_columns: u32,
-    pub(crate) header: Vec<String>,
-}
-
-/// What a glance shows.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Glance {
-    pub(crate) spreadsheet_id: String,
-    pub(crate) tabs: Vec<Glimpse>,
-    /// Of the spreadsheet itself; empty where it was not asked for.
-    pub(crate) metadata: Vec<Metadata>,
-}
-
-pub(crate) fn parse_glance(body: &[u8]) -> Option<Glance> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        spreadsheet_id: String,
-        #[serde(default)]
-        sheets: Vec<Found>,
-        #[serde(default)]
-        developer_metadata: Vec<Metadata>,
-    }
-    #[derive(Deserialize)]
-    struct Found {
-        properties: SheetProperties,
-        #[serde(default)]
-        data: Vec<Grid>,
-    }
-    let reply = parse::<Reply>(body)?;
-    let mut tabs = Vec::new();
-    for found in reply.sheets {
-        let mut grids = found.data.into_iter();
-        // Exactly what was asked for, or nothing can be said about the columns: then they are read in the other way.
-        let (Some(grid), None) = (grids.next(), grids.next()) else { continue };
-        if (grid.start_row, grid.start_column) != (0, 0) || grid.row_data.len() > 1 {
-            continue;
-        }
-        let cells = grid.row_data.into_iter().flat_map(|row| row.values);
-        let mut header: Vec<String> = cells.map(|cell| cell.formatted_value).collect();
-        // Empty cells to the right are none, as in `values.batchGet`.
-        while header.last().is_some_and(String::is_empty) {
-            header.pop();
-        }
-        let properties = found.properties;
-        let grid_columns = properties.grid_properties.column_count;
-        tabs.push(Glimpse { sheet_id: properties.sheet_id, grid_columns, header });
-    }
-    Some(Glance { spreadsheet_id: reply.spreadsheet_id, tabs, metadata: reply.developer_metadata })
-}
-
 /// `spreadsheets.get` of all tabs and of the layout registers, in one answer.
 pub(crate) fn get_places(spreadsheet: &str) -> Call {
     let fields = "?fields=spreadsheetId,developerMetadata(metadataId,metadataKey,metadataValue),\
@@ -417,22 +347,22 @@ pub(crate) fn parse_shown_cells(body: &[u8]) -> Option<Vec<Shown>> {
 /// Cells as `spreadsheets.get` shows them.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Grid {
-    start_row: u32,
-    start_column: u32,
-    row_data: Vec<RowData>,
+pub(crate) struct Grid {
+    pub(crate) start_row: u32,
+    pub(crate) start_column: u32,
+    pub(crate) row_data: Vec<RowData>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct RowData {
-    values: Vec<CellData>,
+pub(crate) struct RowData {
+    pub(crate) values: Vec<CellData>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct CellData {
-    formatted_value: String,
+pub(crate) struct CellData {
+    pub(crate) formatted_value: String,
 }
 
 /// `values.batchGet` of the first row of each of these tabs, in order.
@@ -627,7 +557,7 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).take(500).collect()
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     serde_json::from_slice(body).ok()
 }
 
@@ -641,7 +571,6 @@ mod tests {
             br#"{"spreadsheetId":"x","replies":[{"createDeveloperMetadata":{"developerMetadata":{"metadataId":7}}},{}]}"#,
             br#"{"matchedDeveloperMetadata":[{"developerMetadata":{"metadataId":1,"metadataKey":"rk","metadataValue":"A"}}]}"#,
             br#"{"spreadsheetId":"x","sheets":[{"properties":{"title":"t","gridProperties":{"columnCount":3}}}]}"#,
-            br#"{"spreadsheetId":"x","sheets":[{"properties":{"sheetId":7,"gridProperties":{"columnCount":3}},"data":[{"rowData":[{"values":[{"formattedValue":"a"},{},{"formattedValue":"b"},{}]}]}]}],"developerMetadata":[{"metadataId":1,"metadataKey":"rk","metadataValue":"A"}]}"#,
             br#"{"valueRanges":[{"range":"t!1:1","values":[["a",1,true,""]]},{"range":"u!1:1"}]}"#,
             br#"{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"reason":"RATE_LIMIT_EXCEEDED"},{"retryDelay":"3.5s"}]}}"#,
         ];
@@ -651,7 +580,6 @@ mod tests {
             parse_batch_reply(body);
             parse_spreadsheet(body);
             parse_headers(body, 2);
-            parse_glance(body);
             parse_places(body);
             parse_matching(body);
             parse_written(body);
@@ -674,12 +602,8 @@ mod tests {
         assert_eq!(parse_batch_reply(real[0]), Some(BatchReply { spreadsheet_id: "x".into(), first_id: 7 }));
         assert_eq!(parse_search(real[1]).unwrap().len(), 1);
         assert_eq!(parse_spreadsheet(real[2]).unwrap().sheets[0].properties.sheet_id, 0);
-        let header = ["a", "", "b"].map(String::from).to_vec();
-        let tab = Glimpse { sheet_id: 7, grid_columns: 3, header };
-        let glance = parse_glance(real[3]).unwrap();
-        assert_eq!((glance.spreadsheet_id.as_str(), &glance.tabs, glance.metadata.len()), ("x", &alloc::vec![tab], 1));
-        assert_eq!(parse_headers(real[4], 2).unwrap()[0], ["a", "1", "true", ""]);
-        let error = parse_error(real[5]).unwrap();
+        assert_eq!(parse_headers(real[3], 2).unwrap()[0], ["a", "1", "true", ""]);
+        let error = parse_error(real[4]).unwrap();
         assert_eq!((error.reasons, error.retry_delay_s), (alloc::vec!["RATE_LIMIT_EXCEEDED".to_string()], Some(3)));
     }
 

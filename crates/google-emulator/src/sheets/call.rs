@@ -35,11 +35,15 @@ impl Call<'_> {
     pub(super) fn data(&self, asked: bool) -> Option<GridParts> {
         match self.mask {
             None => asked.then_some(GridParts::ALL),
-            Some(mask) => mask.under("sheets")?.under("data").map(|data| GridParts {
-                rows: data.takes("rowData"),
-                row_metadata: data.takes("rowMetadata"),
-                column_metadata: data.takes("columnMetadata"),
-            }),
+            Some(mask) => parts_of(mask),
+        }
+    }
+
+    /// And so is `responseIncludeGridData`, for the spreadsheet in the answer to a batch update.
+    fn data_back(&self) -> Option<GridParts> {
+        match self.mask {
+            None => (self.body["responseIncludeGridData"] == true).then_some(GridParts::ALL),
+            Some(mask) => parts_of(mask.under("updatedSpreadsheet")?),
         }
     }
 
@@ -90,8 +94,7 @@ impl Call<'_> {
         if self.body["includeSpreadsheetInResponse"] == true {
             let texts = self.body["responseRanges"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let ranges = self.areas(book, texts)?;
-            let data = (self.body["responseIncludeGridData"] == true).then_some(GridParts::ALL);
-            json["updatedSpreadsheet"] = self.spreadsheet(book, &ranges, data)?;
+            json["updatedSpreadsheet"] = self.spreadsheet(book, &ranges, self.data_back())?;
         }
         Ok(json)
     }
@@ -292,4 +295,13 @@ impl Totals {
         }
         json
     }
+}
+
+/// What a mask of a spreadsheet takes of its grids.
+fn parts_of(book: &Mask) -> Option<GridParts> {
+    book.under("sheets")?.under("data").map(|data| GridParts {
+        rows: data.takes("rowData"),
+        row_metadata: data.takes("rowMetadata"),
+        column_metadata: data.takes("columnMetadata"),
+    })
 }

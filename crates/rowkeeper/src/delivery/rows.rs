@@ -72,7 +72,14 @@ impl Look {
     pub(super) fn amend(&self, due: DueAmend, zone: &TimeZone) -> Amend {
         let fields = due.record.fields.into_iter();
         let cells = fields.map(|(name, value)| (column(name), self.cell(value, zone))).collect();
-        Amend { handle: due.handle, row: due.id, cells, anchor: due.anchor, remembered: due.remembered }
+        Amend {
+            handle: due.handle,
+            row: due.id,
+            cells,
+            anchor: due.anchor,
+            remembered: due.remembered,
+            displaced: due.displaced,
+        }
     }
 
     /// Whether other tabs are wanted as time goes by.

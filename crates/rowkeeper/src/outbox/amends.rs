@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
-use sheet_courier::{Anchor, Marker, MarkerId, caller_id_hash};
+use sheet_courier::{Anchor, Displaced, Marker, MarkerId, caller_id_hash};
 
 use super::batches::SEEN_ROW;
 use super::{AcceptError, DiskError, Outbox, Record, Value, batches, identity, used_bytes};
@@ -40,6 +40,8 @@ pub struct DueAmend {
     pub anchor: Option<Anchor>,
     /// The spreadsheet that the row was delivered to, if the row is remembered.
     pub remembered: Option<String>,
+    /// Not new values: those of a row that landed under wrong columns.
+    pub displaced: Option<Displaced>,
 }
 
 /// An amendment that waits.
@@ -137,8 +139,8 @@ impl Outbox {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
             "SELECT n, id, body, anchor, seq, target,
-                    (SELECT spreadsheet FROM delivered WHERE delivered.id = amend.id ORDER BY n DESC LIMIT 1)
-             FROM amend WHERE due = 1 AND reason IS NULL ORDER BY anchor IS NULL, n LIMIT 1",
+                    (SELECT spreadsheet FROM delivered WHERE delivered.id = amend.id ORDER BY n DESC LIMIT 1), displaced
+             FROM amend WHERE due = 1 AND reason IS NULL ORDER BY anchor IS NULL, displaced IS NULL, n LIMIT 1",
         )?;
         let mut found = statement.query(())?;
         let Some(row) = found.next()? else { return Ok(None) };
@@ -156,6 +158,10 @@ impl Outbox {
             record: record_of(&row.get::<_, String>(2)?)?,
             anchor,
             remembered: row.get(6)?,
+            displaced: match row.get::<_, Option<String>>(7)? {
+                Some(text) => Some(serde_json::from_str(&text).map_err(|_| DiskError::NotOurs("displaced row"))?),
+                None => None,
+            },
         }))
     }
 }
@@ -214,7 +220,8 @@ fn has_sheet(tx: &Transaction<'_>) -> Result<bool, rusqlite::Error> {
 
 /// Behind what waits for the same row already. While nothing of that is on its way it is one amendment.
 fn keep(tx: &Transaction<'_>, id: &str, fields: &[(String, Value)], due: bool) -> Result<(), AcceptError> {
-    let sql = "SELECT n, body FROM amend WHERE id = ?1 AND anchor IS NULL ORDER BY n DESC LIMIT 1";
+    let sql = "SELECT n, body FROM amend WHERE id = ?1 AND anchor IS NULL AND displaced IS NULL
+               ORDER BY n DESC LIMIT 1";
     let waiting: Option<(i64, String)> = tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let body = merged(waiting.as_ref().map_or("{}", |(_, body)| body), fields)?;
     if let Some((n, _)) = waiting {
@@ -390,6 +397,22 @@ pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::C
     Ok(())
 }
 
+/// Rows that landed under wrong columns are put right before anything else.
+pub(super) fn are_displaced(tx: &Transaction<'_>, rows: &[Displaced]) -> Result<(), DiskError> {
+    for row in rows {
+        let text = serde_json::to_string(row).map_err(|_| DiskError::NotOurs("displaced row"))?;
+        tx.prepare_cached("INSERT INTO amend(id, body, due, displaced) VALUES (?1, '{}', 1, ?2)")?
+            .execute((&row.row, text))?;
+    }
+    Ok(())
+}
+
+/// A displaced row is not in the sheet any more. New values for it are another matter.
+pub(super) fn is_gone(tx: &Transaction<'_>, amend: i64) -> Result<(), rusqlite::Error> {
+    tx.execute("DELETE FROM amend WHERE n = ?1 AND displaced NOT NULL AND anchor IS NULL", (amend,))?;
+    Ok(())
+}
+
 pub(super) fn is_stuck(tx: &Transaction<'_>, amend: i64, reason: &str) -> Result<(), rusqlite::Error> {
     tx.execute("UPDATE amend SET reason = ?2 WHERE n = ?1 AND anchor IS NULL", (amend, reason))?;
     Ok(())
@@ -465,7 +488,7 @@ mod tests {
 
     fn applied(outbox: &Outbox, batch: MarkerId) {
         let marker = marker(outbox, batch, Fate::Applied);
-        commit(outbox, &Transition::Applied { marker, tally: Tally::default() }).unwrap();
+        commit(outbox, &Transition::Applied { marker, tally: Tally::default(), displaced: Vec::new() }).unwrap();
     }
 
     fn voided(outbox: &Outbox, batch: MarkerId, verdict: Verdict) {

@@ -279,8 +279,9 @@ fn commit_in(
             let sql = "UPDATE batch SET cause = ?2, reason = ?3 WHERE id = ?1";
             tx.execute(sql, params![id.as_u32(), cause_text(*cause), reason])?;
         }
-        Transition::Applied { marker, tally } => {
+        Transition::Applied { marker, tally, displaced } => {
             are_done(&tx, marker, unix_s, keep)?;
+            amends::are_displaced(&tx, displaced)?;
             tx.execute("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
             close_batch(&tx, marker)?;
             put_tally(&tx, tally, boot)?;
@@ -377,6 +378,7 @@ fn commit_in(
         }
         Transition::AnchorClosed { amend, marker, is_written } => amends::closed(&tx, *amend, marker, *is_written)?,
         Transition::Returns { amend } => amends::returns(&tx, *amend)?,
+        Transition::Gone { amend } => amends::is_gone(&tx, *amend)?,
         Transition::Stuck { amend, reason } => amends::is_stuck(&tx, *amend, reason)?,
     }
     Ok(tx.commit()?)
@@ -640,11 +642,12 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::NoAnswer => "no answer",
         Cause::Full => "full",
         Cause::Move => "move",
+        Cause::Layout => "layout",
     }
 }
 
 fn parse_cause(text: &str) -> Option<Cause> {
-    let all = [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full, Cause::Move];
+    let all = [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full, Cause::Move, Cause::Layout];
     all.into_iter().find(|cause| cause_text(*cause) == text)
 }
 

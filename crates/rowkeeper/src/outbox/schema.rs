@@ -11,7 +11,7 @@ pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next, beginning with an empty file. A step that was released is never changed; files of
 /// every version are kept and opened by a test (`tests/fixtures`).
-const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED, RELEASING];
+const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED, RELEASING, DISPLACED];
 
 /// Brings the file to [`VERSION`]. One transaction: a crash leaves the old version or the new one.
 pub(super) fn migrate(connection: &mut Connection, identity: &Identity) -> Result<(), OpenError> {
@@ -174,4 +174,10 @@ CREATE TABLE former (
 );
 -- Whose tag is in the row id that was made of the caller's id.
 ALTER TABLE seen ADD COLUMN identity INTEGER NOT NULL DEFAULT 1;
+";
+
+/// Since version 5.
+const DISPLACED: &str = "
+-- JSON: what landed under wrong columns. Not new values, and before all of those of its row.
+ALTER TABLE amend ADD COLUMN displaced TEXT;
 ";

@@ -213,7 +213,7 @@ fn deliver(outbox: &Outbox, unix_s: i64) {
     outbox.commit(&Transition::Frozen { batch, rows, tally }, "boot", unix_s).unwrap();
     let (key, value) = ("rkaaaaaa".into(), Fate::Applied.value(digest));
     let marker = Marker { id, seq, key, value, applied: true, doubt: false, ended_at: None };
-    outbox.commit(&Transition::Applied { marker, tally }, "boot", unix_s).unwrap();
+    outbox.commit(&Transition::Applied { marker, tally, displaced: Vec::new() }, "boot", unix_s).unwrap();
 }
 
 fn delivered(outbox: &Outbox) -> usize {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use google_emulator::CellValue;
 use rowkeeper::outbox::{Amended, Filter, Outbox, RowState, Value, Which};
 use serde_json::json;
-use sheet_courier::{Wish, sheet_id_of_table};
+use sheet_courier::{Batch, Wish, sheet_id_of_table};
 
 use super::device::Device;
 use super::world::{Deleted, LIMIT, OLD_BACKUP, Said, World};
@@ -127,7 +127,6 @@ impl World {
         Ok(())
     }
 
-    /// Nothing here moves a column while a row lands: that repair is not built yet.
     pub(super) fn people_touch_the_sheet(&mut self) {
         let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
         let tabs = self.net.google.tabs(&sheet);
@@ -136,8 +135,78 @@ impl World {
             2 => return self.sort(&sheet, &tab),
             3 => return self.delete_a_row(&sheet, &tab),
             0 => self.net.google.rename_tab(&sheet, &tab, &format!("it's {}", self.chance.below(9))),
-            _ => self.net.google.type_in(&sheet, &tab, 0, 2, "device"),
+            _ => {
+                let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
+                let Some(CellValue::Text(name)) = rows.first().and_then(|header| header.get(2)) else { return };
+                self.net.google.type_in(&sheet, &tab, 0, 2, name)
+            }
         };
+    }
+
+    /// Whatever people do to columns, except deleting what rows just landed with.
+    ///
+    /// One thing with a tab while a batch for it is on its way: of a batch whose answer was lost nobody can tell that its
+    /// columns were moved and moved back. And nothing while a batch adds columns: a header cannot be written anywhere but
+    /// at its place.
+    pub(super) fn people_touch_columns(&mut self) {
+        let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
+        let tabs = self.net.google.tabs(&sheet);
+        let tab = tabs[self.chance.below(tabs.len() as u64) as usize].clone();
+        let Some(sheet_id) = self.sheet_id(&sheet, &tab) else { return };
+        let durable: Vec<_> =
+            self.devices.iter().map(|device| device.outbox.durable("", Duration::ZERO).unwrap()).collect();
+        // What a dying process wrote through an anchor under columns that were moved just then, it does not remember.
+        if durable.iter().any(|durable| !durable.anchors.is_empty()) {
+            return;
+        }
+        let open: Vec<Batch> = durable.into_iter().filter_map(|durable| durable.batch).collect();
+        let adds = open.iter().flat_map(|batch| &batch.tabs).any(|tab| tab.header.as_ref() != Some(&tab.written));
+        self.touched.retain(|(_, batch)| open.iter().any(|open| open.id == *batch));
+        let amending = self.devices.iter().any(|device| !device.outbox.amends().unwrap().is_empty());
+        if adds || self.touched.iter().any(|(touched, _)| *touched == sheet_id) {
+            return;
+        }
+        let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
+        let header = rows.first().cloned().unwrap_or_default();
+        // Who deletes what a row just landed with has deleted it.
+        let holds_others = |at: u64| {
+            rows.iter().skip(1).any(|row| match row.get(at as usize) {
+                Some(CellValue::Text(text)) => !text.starts_with("device"),
+                Some(CellValue::Number(number)) => *number < 40_000.0,
+                _ => false,
+            })
+        };
+        let name = |at: u64| match header.get(at as usize) {
+            Some(CellValue::Text(name)) => name.clone(),
+            _ => String::new(),
+        };
+        let is_there = |name: &str| header.contains(&CellValue::Text(name.into()));
+        if !["time", "device"].into_iter().all(is_there) && (amending || !open.is_empty()) {
+            return;
+        }
+        let at = self.chance.below(header.len() as u64);
+        let range = json!({"sheetId": sheet_id, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1});
+        let (what, request) = match self.chance.below(4) {
+            0 => (
+                "moves",
+                json!({"moveDimension": {"source": range, "destinationIndex": self.chance.below(header.len() as u64 + 1)}}),
+            ),
+            1 => ("inserts before", json!({"insertDimension": {"range": range, "inheritFromBefore": false}})),
+            2 if !["_id", "n"].contains(&name(at).as_str()) && !holds_others(at) => {
+                ("deletes", json!({"deleteDimension": {"range": range}}))
+            }
+            3 if ["device", ""].contains(&name(at).as_str()) => {
+                self.said += 1;
+                let new = format!("{} {}", if name(at).is_empty() { "mine" } else { "made by" }, self.said);
+                let _ = self.net.google.type_in(&sheet, &tab, 0, at as usize, &new);
+                self.touched.extend(open.iter().map(|batch| (sheet_id, batch.id)));
+                return self.tell(&format!("somebody calls column {at} of {tab} {new}"));
+            }
+            _ => return,
+        };
+        let status = self.net.by_stranger(&sheet, json!([request]), self.clock.world());
+        self.touched.extend(open.iter().map(|batch| (sheet_id, batch.id)));
+        self.tell(&format!("somebody {what} column {at} {:?} of {tab}: {status}", name(at)));
     }
 
     pub(super) fn sort(&mut self, sheet: &str, tab: &str) {
@@ -154,7 +223,11 @@ impl World {
         let rows = self.net.google.rows(sheet, tab).unwrap_or_default();
         let Some(sheet_id) = self.sheet_id(sheet, tab).filter(|_| rows.len() > 3) else { return };
         let at = 1 + self.chance.below(rows.len() as u64 - 1) as usize;
-        let Some(CellValue::Text(id)) = rows[at].first().cloned() else { return };
+        let id = rows[at].iter().find_map(|cell| match cell {
+            CellValue::Text(text) if self.acknowledged.contains_key(text) => Some(text.clone()),
+            _ => None,
+        });
+        let Some(id) = id else { return };
         let range = json!({"sheetId": sheet_id, "dimension": "ROWS", "startIndex": at, "endIndex": at + 1});
         let status = self.net.by_stranger(sheet, json!([{"deleteDimension": {"range": range}}]), self.clock.world());
         let pending =

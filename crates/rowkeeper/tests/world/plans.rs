@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) squatters: f64,
     /// So often a person sorts, inserts or renames.
     pub(crate) people: f64,
+    /// So often a person moves, inserts, renames or deletes a column.
+    pub(crate) columns: f64,
     /// So often somebody amends a row.
     pub(crate) amends: f64,
     /// So often a person drops a row, or sends one again that was set aside.
@@ -92,6 +94,7 @@ pub(crate) fn stormy(seed: u64) -> Plan {
         poison: 0.0,
         squatters: 0.0,
         people: 0.0,
+        columns: 0.0,
         amends: 0.0,
         words: 0.0,
         revoked: 0.0,
@@ -161,4 +164,20 @@ pub(crate) fn twinned(seed: u64) -> Plan {
 /// People sort, delete and amend rows all the time.
 pub(crate) fn amending(seed: u64) -> Plan {
     Plan { devices: 2, amends: 0.1, people: 0.05, rows: 30, ..stormy(seed) }
+}
+
+/// People move, insert, rename and delete columns while batches are on their way. Nobody adds one for a new key
+/// meanwhile: its header may be written over that of a column which a person has just pushed there.
+pub(crate) fn moving(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(seed);
+    Plan {
+        columns: 0.04,
+        people: 0.02,
+        devices: chance.pick(&[1, 2]),
+        rows: 30,
+        burst: chance.pick(&[1, 4]),
+        pause: chance.pick(&[5, 60, 900]),
+        new_columns: 0.0,
+        ..stormy(seed)
+    }
 }

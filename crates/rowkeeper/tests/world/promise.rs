@@ -160,7 +160,7 @@ impl World {
             return if rows.is_empty() { Ok(()) } else { Err(self.wrong("rows without a header")) };
         };
         for (at, name) in header.iter().enumerate() {
-            if header[..at].contains(name) {
+            if *name != CellValue::Empty && header[..at].contains(name) {
                 return Err(self.wrong(&format!("two columns {name:?}")));
             }
         }
@@ -179,6 +179,24 @@ impl World {
                     && said != name
                 {
                     return Err(self.wrong(&format!("{said} is under {name}")));
+                }
+            }
+            // Nothing of ours is in a column of somebody else's.
+            for (at, cell) in row.iter().enumerate().filter(|(_, cell)| **cell != CellValue::Empty) {
+                let name = header.get(at);
+                let is_right = match (name, cell) {
+                    (Some(CellValue::Text(name)), CellValue::Text(text))
+                        if name.starts_with("made by") || name == "device" =>
+                    {
+                        text.starts_with("device")
+                    }
+                    (Some(CellValue::Text(name)), _) => {
+                        !name.starts_with("mine") && !name.starts_with("made by") && !name.is_empty()
+                    }
+                    _ => false,
+                };
+                if !is_right {
+                    return Err(self.wrong(&format!("row {text} has {cell:?} under {name:?}")));
                 }
             }
             let cell = |name: &str| {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowkeeper::outbox::{self, Happened, NewRow, Outbox, Record, Value};
-use sheet_courier::Tag;
+use sheet_courier::{MarkerId, Tag};
 
 use super::chance::Chance;
 use super::clock::WorldClock;
@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(super) next_record: Duration,
     /// Said to be kept, and gone with a process.
     pub(super) broken_promises: usize,
+    /// Tabs whose columns somebody touched while these batches were on their way.
+    pub(super) touched: Vec<(i32, MarkerId)>,
     pub(super) squatting: Vec<(Duration, String, u32)>,
     pub(super) scratch: Option<tempfile::TempDir>,
     pub(super) backup: Option<(Duration, PathBuf)>,
@@ -90,6 +92,7 @@ impl World {
             said: 0,
             broken_promises: 0,
             next_record: clock.world(),
+            touched: Vec::new(),
             squatting: Vec::new(),
             backup: None,
             restored: false,
@@ -139,6 +142,7 @@ impl World {
                 (self.plan.full, self.plan.closed) = (0.0, 0.0);
                 (self.plan.revoked, self.plan.storms, self.plan.clocks) = (0.0, 0.0, 0.0);
                 (self.plan.amends, self.plan.people, self.plan.words) = (0.0, 0.0, 0.0);
+                self.plan.columns = 0.0;
                 self.net.full.clear();
                 self.net.closed.clear();
             }
@@ -190,6 +194,9 @@ impl World {
         }
         if self.chance.is(self.plan.people) {
             self.people_touch_the_sheet();
+        }
+        if self.plan.columns > 0.0 && self.chance.is(self.plan.columns) {
+            self.people_touch_columns();
         }
         if self.chance.is(self.plan.words) {
             self.has_a_word(next)?;

@@ -4,10 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Asked, Courier, Next};
+use super::{Asked, Courier, FRESH_HEADER, Next};
 use crate::C;
 use crate::durable::Marker;
 use crate::freeze;
+use crate::glance;
 use crate::ids::{MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, tab_of};
 use crate::mutation::Mutation;
@@ -48,13 +49,18 @@ impl Courier {
             let guess = (!self.guess_refused).then(|| sheet_id_of_table(table));
             Some((table.clone(), self.tab_ids.get(table).copied().or(guess)?))
         };
-        let tabs: Option<Vec<_>> = tables.iter().map(id).collect();
-        tabs.filter(|tabs| !tabs.is_empty())
+        let mut tabs = tables.iter().map(id).collect::<Option<Vec<_>>>().filter(|tabs| !tabs.is_empty())?;
+        // The other tabs too: their next row needs no look then.
+        let others = self.tab_ids.iter().filter(|(table, _)| !tables.contains(table));
+        tabs.extend(others.map(|(table, id)| (table.clone(), *id)));
+        Some(tabs)
     }
 
-    /// People move, rename and insert columns: a layout is believed for as long as a check is.
+    /// Where the columns are. An old look is good enough, for what a batch lands under is looked at; but not for rows
+    /// that bring new columns.
     pub(super) fn layout_needed(&mut self, now: Duration) -> Option<Next> {
-        if self.known.layout.is_some() && now.saturating_sub(self.known.at) >= C {
+        let is_old = self.known.at < self.gathered_at && now.saturating_sub(self.known.at) >= FRESH_HEADER;
+        if is_old && self.rows_add_columns() {
             self.known.layout = None;
             self.known.tabs = None;
         }
@@ -105,12 +111,15 @@ impl Courier {
         let update = || wire::path(sheet, ":batchUpdate");
         match (asked, batch) {
             (Asked::Create, _) => Call::write(String::from("/v4/spreadsheets"), self.create_body()),
-            (Asked::Batch, Some(batch)) => Call::write(update(), batch.body.clone()),
+            (Asked::Batch, Some(batch)) => Call::write(wire::path(sheet, glance::SHOWING_HEADERS), batch.body.clone()),
+            (Asked::Landed, Some(batch)) => {
+                glance::glance_with_markers(sheet, batch.tabs.iter().map(|tab| tab.sheet_id))
+            }
             (Asked::Void, Some(batch)) => Call::write(update(), freeze::void_body(batch.id, &key, batch.digest)),
             (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
             (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
-            (Asked::Glance(tabs), _) => wire::glance(sheet, tabs.iter().map(|(_, id)| *id)),
-            (Asked::Look(tabs), _) => wire::look(sheet, tabs.iter().map(|(_, id)| *id)),
+            (Asked::Glance(tabs), _) => glance::glance(sheet, tabs.iter().map(|(_, id)| *id)),
+            (Asked::Look(tabs), _) => glance::glance_with_markers(sheet, tabs.iter().map(|(_, id)| *id)),
             (Asked::Headers(tabs), _) => {
                 let titles: Vec<&str> = tabs.iter().map(|(_, tab)| tab.title.as_str()).collect();
                 wire::get_headers(sheet, &titles)
@@ -132,7 +141,9 @@ impl Courier {
             // Without one there is nothing to ask: look instead.
             (Asked::Amend(ask), _) => self.amend_call(*ask).unwrap_or_else(|| wire::search(sheet, &[&key, LAYOUT_KEY])),
             // Without a batch there is nothing to send: look instead.
-            (Asked::Check | Asked::Batch | Asked::Void | Asked::Marker, _) => wire::search(sheet, &[&key, LAYOUT_KEY]),
+            (Asked::Check | Asked::Batch | Asked::Void | Asked::Marker | Asked::Landed, _) => {
+                wire::search(sheet, &[&key, LAYOUT_KEY])
+            }
         }
     }
 

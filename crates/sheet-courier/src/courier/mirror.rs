@@ -40,13 +40,14 @@ impl Courier {
                 }
                 self.forget_batch();
             }
-            Transition::Applied { marker, tally } => {
+            Transition::Applied { marker, tally, .. } => {
                 state.tally = tally;
                 self.is_settled(marker, now);
                 match self.trail.after.take() {
                     Some((layout, versions)) if self.known.layout.is_some() => {
                         self.known.layout = Some(layout);
                         self.known.versions = Some(versions);
+                        self.known.at = self.trail.seen_at.unwrap_or(self.known.at);
                     }
                     // Frozen by another process, or the layout was found to be old meanwhile.
                     _ => self.known = Known::default(),
@@ -65,8 +66,8 @@ impl Courier {
             Transition::Rekeyed { left, batch, tally, .. } => {
                 state.device.next_seq = batch.seq + 1;
                 state.tally = tally;
-                let (oldest, after) = (self.trail.oldest, self.trail.after.take());
-                self.trail = Trail { paid: false, ..Trail::of_frozen(oldest, now, after) };
+                let (oldest, after, frozen) = (self.trail.oldest, self.trail.after.take(), self.trail.frozen);
+                self.trail = Trail { paid: false, frozen, ..Trail::of_frozen(oldest, now, after) };
                 let old = state.batch.replace(batch);
                 self.forget_batch();
                 if let (Some(marker), Some(_)) = (left, old) {
@@ -123,7 +124,7 @@ impl Courier {
             }
             Transition::Anchored { anchor, .. } => self.is_anchored(anchor),
             Transition::AnchorClosed { marker, is_written, .. } => self.anchor_closed(marker, is_written, now),
-            Transition::Returns { .. } | Transition::Stuck { .. } => self.amend_ends(),
+            Transition::Returns { .. } | Transition::Gone { .. } | Transition::Stuck { .. } => self.amend_ends(),
             Transition::BoundSettled(marker) => {
                 state.bound.retain(|batch| batch.id != marker.id);
                 self.bound = Bound::default();
@@ -143,5 +144,6 @@ impl Courier {
     fn forget_batch(&mut self) {
         self.settle = Settle::No;
         self.voided = None;
+        self.landed = None;
     }
 }

@@ -6,6 +6,7 @@
 
 mod amending;
 mod asking;
+mod landed;
 mod mirror;
 mod moving;
 mod open;
@@ -29,6 +30,7 @@ use crate::pace::{Backoff, Pace};
 use crate::wire::{Call, SheetProperties};
 
 use amending::{Amending, Ask};
+use landed::Landed;
 use moving::{Bound, Register};
 use releasing::Releasing;
 
@@ -52,6 +54,9 @@ const PRUNE_AT_LEAST: usize = 8;
 const PRUNE_AT_MOST: usize = 100;
 /// A header that stays narrower than its register for so long is not an old read: a person deleted columns.
 const OLD_HEADER: Duration = Duration::from_secs(60);
+/// Columns are added only where a look that is not older than this shows room. It cannot be undone where a person was
+/// quicker; a row under wrong columns can.
+const FRESH_HEADER: Duration = Duration::from_secs(10);
 /// A marker of ours that we do not know, but could have pruned: reads may be older than writes. Look again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -113,6 +118,8 @@ pub struct Courier {
     settle: Settle,
     /// The void marker of the open batch is there; seen at this `Date` of Google's.
     voided: Option<Option<i64>>,
+    /// The open batch is there.
+    landed: Option<Landed>,
     checked_at: Option<Duration>,
     suspicion: Option<Duration>,
     /// Markers pruned by this process: a read that is older than the prune may still show them.
@@ -126,6 +133,7 @@ pub struct Courier {
     /// An answer about tabs did not hold the spreadsheet's metadata: they are asked for one by one.
     look_in_vain: bool,
     gathered: Option<Vec<Row>>,
+    gathered_at: Duration,
     /// The amendment whose turn it is.
     amend: Option<Amend>,
     amending: Amending,
@@ -179,6 +187,8 @@ enum Asked {
     Void,
     /// The marker of the open batch.
     Marker,
+    /// The header rows that the open batch landed under.
+    Landed,
     Prune(Vec<MarkerId>),
     /// One marker, after its prune was refused.
     Pruned(MarkerId),
@@ -216,6 +226,10 @@ struct Trail {
     others_answered: bool,
     /// The layout once it is applied, if it was frozen here.
     after: Option<(Layout, Versions)>,
+    /// When it was, if so.
+    frozen: Option<Duration>,
+    /// When all of `after` was seen to be so.
+    seen_at: Option<Duration>,
 }
 
 /// Finding out what a 400 meant.
@@ -266,6 +280,7 @@ impl Courier {
             due: None,
             settle: Settle::No,
             voided: None,
+            landed: None,
             checked_at: None,
             suspicion: None,
             forgotten: Vec::new(),
@@ -275,6 +290,7 @@ impl Courier {
             guess_refused: false,
             look_in_vain: false,
             gathered: None,
+            gathered_at: now,
             amend: None,
             amending: Amending::default(),
             rows_went_last: false,
@@ -382,6 +398,7 @@ impl Courier {
                 Step::Send(call)
             }
             Next::Gather => {
+                self.gathered_at = now;
                 Step::Gather { max_rows: MAX_ROWS, max_bytes: self.state.tally.size_limit_bytes.min(MAX_BODY_BYTES) }
             }
             Next::Wait(until) => {
@@ -582,11 +599,13 @@ impl Trail {
             first_unknown: Duration::ZERO,
             others_answered: false,
             after: None,
+            frozen: None,
+            seen_at: None,
         }
     }
 
     fn of_frozen(oldest: Duration, now: Duration, after: Option<(Layout, Versions)>) -> Self {
-        Self { doubt: false, oldest, paid: true, after, ..Self::of_found(now) }
+        Self { doubt: false, oldest, paid: true, after, frozen: Some(now), ..Self::of_found(now) }
     }
 }
 

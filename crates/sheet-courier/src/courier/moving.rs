@@ -74,6 +74,7 @@ impl Courier {
         if let (Some(batch), false) = (&self.state.batch, is_closed) {
             // Before rows go elsewhere, no attempt may be able to land them here.
             return Some(match batch.phase.clone() {
+                Phase::Send if self.landed.is_some() => self.sending(now),
                 Phase::Send => self.to_void(Cause::Move, "another spreadsheet was asked for".to_owned()),
                 Phase::Void(cause, reason) => self.voiding(cause, reason, now),
             });

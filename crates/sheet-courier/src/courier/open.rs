@@ -22,11 +22,17 @@ impl Courier {
         if let Some(read) = self.settling(now) {
             return read;
         }
+        if let Some(next) = self.seeing_landed(now) {
+            return next;
+        }
         if self.check_needed(self.trail.oldest, now) {
             return Next::Ask(Asked::Check);
         }
         if let Some((cause, reason)) = self.gives_up(now) {
             return self.to_void(cause, reason);
+        }
+        if let Some(next) = self.outdated(now) {
+            return next;
         }
         self.paced(Asked::Batch, now)
     }
@@ -46,6 +52,9 @@ impl Courier {
     }
 
     pub(super) fn voiding(&mut self, cause: Cause, reason: String, now: Duration) -> Next {
+        if let Some(next) = self.seeing_landed(now) {
+            return next;
+        }
         if let Some(date) = self.voided {
             return self.after_void(cause, reason, date, now);
         }
@@ -101,7 +110,7 @@ impl Courier {
                 Verdict::Halve(batch.rows.div_ceil(2))
             }
             Cause::NoAnswer => Verdict::Aside(reason),
-            Cause::Full | Cause::Move => Verdict::Return,
+            Cause::Full | Cause::Move | Cause::Layout => Verdict::Return,
         };
         let mut hold = None;
         let wish = (cause == Cause::Full).then_some(Wish::Next);

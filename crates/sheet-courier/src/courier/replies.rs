@@ -10,7 +10,8 @@ use super::{Asked, Courier, Creating, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE
 use crate::D;
 use crate::answer::{self, Outcome, Reading};
 use crate::durable::{Cause, Closed, Hold, Marker, Phase, SheetRef, Transition, Verdict, Wish};
-use crate::freeze::{CLOSED, MAX_BODY_BYTES, OPEN};
+use crate::freeze::{CLOSED, OPEN};
+use crate::glance::{self, Glimpse};
 use crate::ids::{Fate, MarkerId};
 use crate::layout::{self, Layout, Tab};
 use crate::mutation::Mutation;
@@ -83,13 +84,14 @@ impl Courier {
     /// A 200. False if its body does not prove what it should.
     fn succeeded(&mut self, asked: &Asked, body: &[u8], began: Duration, date: Option<i64>, now: Duration) -> bool {
         match asked {
-            Asked::Batch if self.is_our_reply(body) => self.is_applied(date),
+            Asked::Batch if self.is_our_reply(body) => self.batch_answered(body, began, date, now),
             Asked::Void if self.is_our_reply(body) => self.voided = Some(date),
             Asked::Batch | Asked::Void => return false,
             Asked::Marker => match wire::parse_metadata(body) {
-                Some(found) => self.marker_found(&found, date),
+                Some(found) => self.marker_found(&found, date, now),
                 None => return false,
             },
+            Asked::Landed => return self.landed_seen(body, began, now),
             Asked::Check => match wire::parse_search(body) {
                 Some(found) => self.checked(&found, began, date, now),
                 None => return false,
@@ -100,16 +102,16 @@ impl Courier {
                 }
                 _ => return false,
             },
-            Asked::Glance(tabs) => match wire::parse_glance(body) {
-                Some(found) if self.is_our_sheet(&found.spreadsheet_id) => self.glanced(tabs, found.tabs, began, now),
+            Asked::Glance(tabs) => match glance::parse_glance(body) {
+                Some(found) if self.is_our_sheet(&found.spreadsheet) => self.glanced(tabs, found.tabs, began, now),
                 _ => return false,
             },
-            Asked::Look(tabs) => match wire::parse_glance(body) {
-                Some(found) if self.is_our_sheet(&found.spreadsheet_id) => {
+            Asked::Look(tabs) => match glance::parse_glance(body) {
+                Some(found) if self.is_our_sheet(&found.spreadsheet) => {
                     // Unknown (docs/google.md, S29): does the filter of tabs keep metadata out? Or it is an old read.
-                    self.look_in_vain = !self.holds_newest(&found.metadata) && !self.left_out(Mutation::AnyLookIsWhole);
+                    self.look_in_vain = !self.holds_newest(&found.markers) && !self.left_out(Mutation::AnyLookIsWhole);
                     if !self.look_in_vain {
-                        self.checked(&found.metadata, began, date, now);
+                        self.checked(&found.markers, began, date, now);
                         self.glanced(tabs, found.tabs, began, now);
                     }
                 }
@@ -126,7 +128,8 @@ impl Courier {
                 }
                 for ((table, tab), header) in tabs.iter().zip(headers) {
                     let grid_columns = tab.grid_properties.column_count;
-                    layout.tabs.insert(table.clone(), Some(Tab { sheet_id: tab.sheet_id, grid_columns, header }));
+                    let (sheet_id, title) = (tab.sheet_id, tab.title.clone());
+                    layout.tabs.insert(table.clone(), Some(Tab { sheet_id, title, grid_columns, header }));
                 }
                 self.layout_read(layout, began, now);
             }
@@ -168,7 +171,7 @@ impl Courier {
         })
     }
 
-    fn glanced(&mut self, asked: &[(String, i32)], found: Vec<wire::Glimpse>, began: Duration, now: Duration) {
+    fn glanced(&mut self, asked: &[(String, i32)], found: Vec<Glimpse>, began: Duration, now: Duration) {
         let mut layout = Layout::default();
         for (table, sheet_id) in asked {
             let Some(tab) = found.iter().find(|tab| tab.sheet_id == *sheet_id) else {
@@ -176,14 +179,13 @@ impl Courier {
                 self.tab_ids_failed();
                 return;
             };
-            let tab = Tab { sheet_id: *sheet_id, grid_columns: tab.grid_columns, header: tab.header.clone() };
-            layout.tabs.insert(table.clone(), Some(tab));
+            layout.tabs.insert(table.clone(), Some(Tab::from(tab.clone())));
         }
         self.layout_read(layout, began, now);
     }
 
     /// What is known of the tabs' ids is not so: look at all tabs.
-    fn tab_ids_failed(&mut self) {
+    pub(super) fn tab_ids_failed(&mut self) {
         self.tab_ids.clear();
         self.guess_refused = true;
     }
@@ -214,23 +216,11 @@ impl Courier {
         self.is_our_sheet(&reply.spreadsheet_id) && (id == Some(reply.first_id) || unmarked)
     }
 
-    fn is_our_sheet(&self, id: &str) -> bool {
+    pub(super) fn is_our_sheet(&self, id: &str) -> bool {
         self.state.sheet.as_ref().is_some_and(|sheet| sheet.id == id)
     }
 
-    /// The register holds our batch.
-    fn is_applied(&mut self, date: Option<i64>) {
-        let Some(batch) = &self.state.batch else { return };
-        let mut tally = self.state.tally;
-        tally.asides = 0;
-        tally.rekeys = 0;
-        tally.size_limit_bytes = tally.size_limit_bytes.saturating_mul(2).min(MAX_BODY_BYTES);
-        self.pace.store(&mut tally);
-        let marker = self.marker(batch, Fate::Applied, self.trail.doubt, date);
-        self.due = Some(Transition::Applied { marker, tally });
-    }
-
-    fn marker_found(&mut self, found: &Metadata, date: Option<i64>) {
+    fn marker_found(&mut self, found: &Metadata, date: Option<i64>, now: Duration) {
         let Some(batch) = &self.state.batch else { return };
         let is_value = |fate: Fate| found.metadata_value == fate.value(batch.digest);
         let is_void = matches!(batch.phase, Phase::Void(..));
@@ -239,7 +229,7 @@ impl Courier {
         } else if found.metadata_key != self.key() {
             self.not_to_be_had(true);
         } else if is_value(Fate::Applied) {
-            self.is_applied(date);
+            self.is_applied(date, now);
         } else if is_value(Fate::Void) && is_void {
             self.voided = Some(date);
         } else {
@@ -301,6 +291,7 @@ impl Courier {
                 self.look_in_vain = true;
                 self.tab_ids_failed();
             }
+            Asked::Landed => self.landed_refused(),
             Asked::Headers(_) => {
                 // A tab was renamed since its name was read.
                 self.known.tabs = None;
@@ -436,7 +427,7 @@ impl Courier {
                 self.suspicion = None;
                 self.checked_at = Some(began);
                 match fate {
-                    Settled::Applied => self.is_applied(date),
+                    Settled::Applied => self.is_applied(date, now),
                     Settled::Void => self.voided = Some(date),
                 }
                 if self.state.hold.is_some() {

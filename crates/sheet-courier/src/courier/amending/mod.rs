@@ -3,6 +3,9 @@
 //!
 //! Never by index alone: a person may sort between any two steps. A step that comes late finds the anchor closed.
 
+mod finding;
+mod writing;
+
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -12,15 +15,15 @@ use core::time::Duration;
 
 use serde_json::Value;
 
-use super::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER, PROBE_EVERY};
+use super::{Asked, Courier, Next, PROBE_EVERY};
 use crate::cell::Cell;
 use crate::durable::{Amend, Anchor, Hold, Marker, Transition};
-use crate::freeze::{self, CLOSED, OPEN, Spot};
+use crate::freeze::{self, CLOSED, Needs, OPEN, Spot, number_format};
 use crate::ids::MarkerId;
-use crate::layout::{self, ID_COLUMN, Register, Tab, Versions};
+use crate::layout::{self, Register, Tab, Versions};
 use crate::mutation::Mutation;
 use crate::pace::Backoff;
-use crate::wire::{self, Call, Matching, SheetProperties};
+use crate::wire::{self, Call, SheetProperties};
 
 /// An anchor or a write was refused so often: a person has to look.
 const REFUSALS_TO_STOP: u32 = 3;
@@ -42,6 +45,8 @@ pub(super) struct Amending {
     doubt: bool,
     /// Since when something is not seen that should be there.
     unseen_since: Option<Duration>,
+    /// Since when a row that landed is looked for.
+    row_unseen_since: Option<Duration>,
     not_before: Duration,
     backoff: Backoff,
 }
@@ -70,7 +75,6 @@ enum Stage {
 /// A tab with a column of row ids.
 #[derive(Clone, Debug)]
 pub(super) struct SeenTab {
-    title: String,
     tab: Tab,
     register: Register,
     column: u32,
@@ -167,29 +171,6 @@ impl Courier {
         Some(Next::Ask(Asked::Amend(ask)))
     }
 
-    /// In the spreadsheet that it was delivered to, then in the current one, then in those before.
-    fn search(&mut self) -> Next {
-        let Some(amend) = &self.amend else { return Next::Gather };
-        if self.amending.refusals >= REFUSALS_TO_STOP {
-            return Next::Commit(Transition::Stuck { amend: amend.handle, reason: self.amending.reason.clone() });
-        }
-        let current = self.state.sheet.as_ref().map(|sheet| &sheet.id);
-        let places: Vec<&String> = amend.remembered.iter().chain(current).chain(&self.state.earlier).collect();
-        if let Some(next) = places.into_iter().find(|place| !self.amending.searched.contains(place)) {
-            self.amending.stage = Stage::Tabs(next.clone());
-            return Next::Ask(Asked::Amend(Ask::Tabs));
-        }
-        let amend_handle = amend.handle;
-        Next::Commit(match &amend.remembered {
-            Some(home) if self.amending.certain.contains(home) => Transition::Returns { amend: amend_handle },
-            Some(_) => Transition::Stuck { amend: amend_handle, reason: self.amending.reason.clone() },
-            None => {
-                let reason = "no row with this id is in the sheet, and this device does not remember it".to_owned();
-                Transition::Stuck { amend: amend_handle, reason }
-            }
-        })
-    }
-
     fn new_anchor(&self, spreadsheet: String) -> Next {
         let Some(amend) = &self.amend else { return Next::Gather };
         let device = &self.state.device;
@@ -252,12 +233,13 @@ impl Courier {
                 wire::get_matching(spreadsheet, &columns, "COLUMNS")
             }
             (Ask::Show, Stage::Show(spreadsheet, tabs)) => {
-                let ranges: Vec<String> = tabs.iter().map(|seen| wire::a1_column(&seen.title, seen.column)).collect();
+                let ranges: Vec<String> =
+                    tabs.iter().map(|seen| wire::a1_column(&seen.tab.title, seen.column)).collect();
                 let body = freeze::show_body(id()?, &key, &ranges);
                 Call::write(wire::path(spreadsheet, wire::SHOWING_COLUMNS), body)
             }
             (Ask::Create, Stage::Create(spreadsheet, spot, _)) => {
-                update(spreadsheet, freeze::anchor_body(spreadsheet, id()?, &key, spot, &amend.cells))
+                update(spreadsheet, freeze::anchor_body(spreadsheet, id()?, &key, spot, &needs(amend, spot)))
             }
             (Ask::Check, Stage::Check(tab)) | (Ask::Verify, Stage::Verify(tab, _)) => {
                 let filters = [wire::first_row(*tab), wire::anchored(id()?, &key, OPEN)];
@@ -292,10 +274,10 @@ impl Courier {
             }
             (Ask::Headers, Stage::Headers(spreadsheet, tabs, versions)) => wire::parse_matching(body)
                 .filter(|(id, _)| *id == spreadsheet)
-                .map(|(_, found)| self.headers_seen(spreadsheet, tabs, &versions, found, now)),
+                .map(|(_, found)| self.headers_seen(&amend, spreadsheet, tabs, &versions, found, now)),
             (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => wire::parse_matching(body)
                 .filter(|(id, _)| *id == spreadsheet)
-                .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found)),
+                .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found, now)),
             (Ask::Show, Stage::Show(spreadsheet, tabs)) => {
                 let is_ours = self.is_anchor_reply(body);
                 wire::parse_shown_columns(body).filter(|_| is_ours).map(|columns| {
@@ -354,169 +336,6 @@ impl Courier {
         wire::parse_batch_reply(body).is_some_and(|reply| {
             reply.first_id == i64::from(anchor.id.as_u32()) && reply.spreadsheet_id == anchor.spreadsheet
         })
-    }
-
-    /// Tabs with a column of row ids are ours. One that was set up by us and has none cannot be searched.
-    fn headers_seen(
-        &mut self,
-        spreadsheet: String,
-        tabs: Vec<SheetProperties>,
-        versions: &Versions,
-        found: Vec<Matching>,
-        now: Duration,
-    ) -> Stage {
-        let mut seen = Vec::new();
-        for properties in tabs {
-            let register = versions.get(&properties.sheet_id).copied().unwrap_or_default();
-            let line = found.iter().find(|range| range.tab == Some(properties.sheet_id));
-            let mut header: Vec<String> =
-                line.map(|range| range.line.iter().cloned().map(wire::text).collect()).unwrap_or_default();
-            while header.last().is_some_and(String::is_empty) {
-                header.pop();
-            }
-            if header.len() < register.columns as usize
-                && now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < OLD_HEADER
-            {
-                // Older than its register, or a person deleted columns: see whether it stays like that.
-                self.amending.not_before = now + OLD_HEADER / 6;
-                return Stage::Tabs(spreadsheet);
-            }
-            let Some(column) = header.iter().position(|name| name == ID_COLUMN) else {
-                if register.version > 0 {
-                    self.amending.reason =
-                        format!("tab \"{}\" has no column {ID_COLUMN} any more", wire::printable(&properties.title));
-                    self.amending.searched.push(spreadsheet);
-                    return Stage::Search;
-                }
-                continue;
-            };
-            let tab =
-                Tab { sheet_id: properties.sheet_id, grid_columns: properties.grid_properties.column_count, header };
-            seen.push(SeenTab { title: properties.title, tab, register, column: column as u32 });
-        }
-        self.amending.unseen_since = None;
-        if seen.is_empty() {
-            self.amending.reason = "no tab has a column of row ids any more".to_owned();
-            self.amending.searched.push(spreadsheet);
-            return Stage::Search;
-        }
-        Stage::Ids(spreadsheet, seen)
-    }
-
-    fn ids_seen(&mut self, amend: &Amend, spreadsheet: String, tabs: Vec<SeenTab>, found: Vec<Matching>) -> Stage {
-        for seen in &tabs {
-            let column = found.iter().find(|range| range.tab == Some(seen.tab.sheet_id));
-            let row = column.and_then(|range| range.line.iter().skip(1).position(|id| id.as_str() == Some(&amend.row)));
-            if let Some(row) = row {
-                let spot = Spot { tab: seen.tab.clone(), register: seen.register, row: row as u32 + 1 };
-                return Stage::Create(spreadsheet, spot, false);
-            }
-        }
-        let is_certain = self.amending.certain.contains(&spreadsheet);
-        // A read may be older than the row; the answer to a write is not.
-        if amend.remembered.as_ref() == Some(&spreadsheet)
-            && !is_certain
-            && !self.left_out(Mutation::AbsentMeansDeleted)
-        {
-            return Stage::Show(spreadsheet, tabs);
-        }
-        self.amending.certain.insert(spreadsheet.clone());
-        self.amending.searched.push(spreadsheet);
-        Stage::Search
-    }
-
-    /// These are the columns as they were right after our own write.
-    fn columns_shown(&mut self, amend: &Amend, spreadsheet: String, tabs: &[SeenTab], columns: &[(i32, Vec<String>)]) {
-        let is_whole = tabs.iter().all(|seen| {
-            columns
-                .iter()
-                .any(|(tab, column)| *tab == seen.tab.sheet_id && column.first().is_some_and(|name| name == ID_COLUMN))
-        });
-        let is_there = columns.iter().any(|(_, column)| column.contains(&amend.row));
-        if is_whole && !is_there {
-            self.amending.certain.insert(spreadsheet.clone());
-            self.amending.searched.push(spreadsheet);
-        }
-        // Else a person was at it, or the read was old: look again.
-    }
-
-    /// One look at the header of a tab and at the row that the anchor stands on; inner none if it is not seen.
-    fn row_under_header(
-        &self,
-        target: Option<&str>,
-        tab: i32,
-        body: &[u8],
-    ) -> Option<Option<(Vec<String>, Vec<Value>)>> {
-        let (id, found) = wire::parse_matching(body)?;
-        if Some(id.as_str()) != target {
-            return None;
-        }
-        let header = found.iter().find(|range| range.tab == Some(tab))?;
-        let row = found.iter().find(|range| range.tab.is_none());
-        let header: Vec<String> = header.line.iter().cloned().map(wire::text).collect();
-        Some(row.map(|row| (header, row.line.clone())))
-    }
-
-    /// Not there: for a while that may be an old read, then it is not.
-    fn not_seen(&mut self, again: Stage, now: Duration) -> Stage {
-        if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
-            self.amending.not_before = now + SEE_AGAIN;
-            return again;
-        }
-        self.amending.unseen_since = None;
-        Stage::Close(Closing::Change, false)
-    }
-
-    fn checked_row(&mut self, amend: &Amend, tab: i32, header: Vec<String>, row: Vec<Value>) -> Stage {
-        self.amending.unseen_since = None;
-        let is_it = is_row(amend, &header, &row) || self.left_out(Mutation::AmendByIndex);
-        let Some(written) = row_to_write(amend, &header, &[]).filter(|_| is_it) else {
-            // A person sorted, or took the column away.
-            return Stage::Close(Closing::Change, false);
-        };
-        Stage::Write(tab, Before { header, row, written })
-    }
-
-    fn verified(
-        &mut self,
-        amend: &Amend,
-        tab: i32,
-        before: Before,
-        header: Vec<String>,
-        row: Vec<Value>,
-        now: Duration,
-    ) -> Stage {
-        let shows = |name: &str, cell: &Cell| {
-            let at = header.iter().position(|known| known == name);
-            at.is_some_and(|at| is_same(row.get(at), &raw(cell)))
-        };
-        if amend.cells.iter().all(|(name, cell)| shows(name, cell)) && header == before.header {
-            return Stage::Close(Closing::Change, true);
-        }
-        if header != before.header {
-            // A person moved columns between our look and our write: put back what we wrote over, and write again.
-            let mut repair = Vec::new();
-            for (at, value) in before.written.iter().enumerate().filter(|(_, value)| !value.is_null()) {
-                let Some(name) = header.get(at) else { continue };
-                let was = before.header.iter().position(|known| known == name);
-                let old = was.and_then(|was| before.row.get(was)).cloned().unwrap_or_else(|| Value::from(""));
-                let hit = is_same(row.get(at), value) && !is_same(Some(&old), value);
-                if hit && !amend.cells.iter().any(|(known, _)| known == name) {
-                    repair.push((at, old));
-                }
-            }
-            return match row_to_write(amend, &header, &repair) {
-                Some(written) => Stage::Write(tab, Before { header, row, written }),
-                None => Stage::Close(Closing::Change, false),
-            };
-        }
-        if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
-            // A read from before the write.
-            self.amending.not_before = now + SEE_AGAIN;
-            return Stage::Verify(tab, before);
-        }
-        // It was written, and a person wrote over it: that is theirs.
-        Stage::Close(Closing::Change, true)
     }
 
     fn closed_answer(
@@ -666,48 +485,16 @@ impl Courier {
     }
 }
 
-fn is_row(amend: &Amend, header: &[String], row: &[Value]) -> bool {
-    let at = header.iter().position(|name| name == ID_COLUMN);
-    at.and_then(|at| row.get(at)).and_then(Value::as_str) == Some(&amend.row)
-}
-
-/// The row's values under this header; null leaves a cell as it is. None if a column is missing.
-fn row_to_write(amend: &Amend, header: &[String], repair: &[(usize, Value)]) -> Option<Vec<Value>> {
-    let mut row = Vec::new();
-    let mut put = |at: usize, value: Value| {
-        if row.len() <= at {
-            row.resize(at + 1, Value::Null);
-        }
-        row[at] = value;
-    };
-    for (at, value) in repair {
-        put(*at, value.clone());
+/// The columns that the values need, and the cells that have to look like them.
+fn needs<'a>(amend: &'a Amend, spot: &Spot) -> Needs<'a> {
+    if let Some(displaced) = &amend.displaced {
+        return Needs { columns: displaced.columns().collect(), looks: displaced.looks(&spot.tab.header) };
     }
-    for (name, cell) in &amend.cells {
-        put(header.iter().position(|known| known == name)?, raw(cell));
-    }
-    Some(row)
-}
-
-/// As `RAW` stores it: text stays text whatever it begins with, and an empty text is an empty cell.
-fn raw(cell: &Cell) -> Value {
-    match cell {
-        Cell::Text(text) => Value::from(text.as_str()),
-        Cell::Number(number) | Cell::Serial(number, _) | Cell::Bare(number, _) if number.is_finite() => {
-            Value::from(*number)
-        }
-        Cell::Number(number) | Cell::Serial(number, _) | Cell::Bare(number, _) => Value::from(format!("{number}")),
-        Cell::Bool(bool) => Value::from(*bool),
-        Cell::Blank | Cell::Empty(_) => Value::from(""),
-    }
-}
-
-/// 1 and 1.0 are one number; an empty cell at the end of a row is not sent at all.
-fn is_same(found: Option<&Value>, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (None | Some(Value::Null), Value::String(text)) => text.is_empty(),
-        (Some(Value::Number(found)), Value::Number(wanted)) => found.as_f64() == wanted.as_f64(),
-        (Some(found), wanted) => found == wanted,
-        _ => false,
-    }
+    let look = |cell: &Cell| cell.format().map(number_format);
+    let columns = amend.cells.iter().map(|(name, cell)| (name.as_str(), look(cell))).collect();
+    // In a column that was never formatted a time would be a bare number.
+    let at = |name: &String| spot.tab.header.iter().position(|known| known == name);
+    let times = amend.cells.iter().filter(|(_, cell)| matches!(cell, Cell::Serial(..)));
+    let looks = times.filter_map(|(name, cell)| Some((at(name)?, look(cell)?))).collect();
+    Needs { columns, looks }
 }
