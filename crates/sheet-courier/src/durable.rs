@@ -176,7 +176,7 @@ pub struct FrozenTab {
     /// The header row with this batch's own change.
     #[serde(default)]
     pub written: Vec<String>,
-    /// What the tab was called. The answer to the batch is asked to show its header row by this name.
+    /// What the tab was called, if the answer to the batch is to show its header row: it is asked for by that name.
     #[serde(default)]
     pub title: String,
 }

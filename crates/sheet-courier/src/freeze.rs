@@ -65,10 +65,12 @@ impl Plan {
             after: layout.clone(),
             versions_after: versions.clone(),
         };
+        // Rows that were refused go without a tab's name: it may be what was refused, if a person changes it all the time.
+        let shows = rows.first().is_none_or(|row| row.at_most.is_none());
         let (mut changes, mut appends) = (Vec::new(), String::new());
         // A row that did not fit may have brought a table of its own.
         for part in tables.parts.into_iter().filter(|part| !part.rows.is_empty()) {
-            plan.add(part, spreadsheet, &mut changes, &mut appends);
+            plan.add(part, spreadsheet, shows, &mut changes, &mut appends);
         }
         for change in changes {
             plan.tail.push(b',');
@@ -79,7 +81,7 @@ impl Plan {
         plan
     }
 
-    fn add(&mut self, part: Part, spreadsheet: &str, changes: &mut Vec<Value>, appends: &mut String) {
+    fn add(&mut self, part: Part, spreadsheet: &str, shows: bool, changes: &mut Vec<Value>, appends: &mut String) {
         let sheet_id = part.tab.as_ref().map_or(sheet_id_of_table(&part.table), |tab| tab.sheet_id);
         let version = self.versions_after.get(&sheet_id).copied().unwrap_or_default().version;
         let old = part.tab.as_ref().map_or(0, |tab| tab.header.len());
@@ -93,12 +95,13 @@ impl Plan {
             grid_columns = grid_columns.max(part.header.len() as u32);
             self.versions_after.insert(sheet_id, next);
         }
+        let title = part.tab.as_ref().map_or_else(|| part.table.clone(), |tab| tab.title.clone());
         self.tabs.push(FrozenTab {
             table: part.table.clone(),
             sheet_id,
             version,
             written: part.header.clone(),
-            title: part.tab.as_ref().map_or_else(|| part.table.clone(), |tab| tab.title.clone()),
+            title: part.tab.as_ref().filter(|_| shows).map_or_else(String::new, |tab| tab.title.clone()),
             header: part.tab.map(|tab| tab.header),
         });
         appends.push_str(r#",{"appendCells":{"sheetId":"#);
@@ -115,7 +118,6 @@ impl Plan {
             appends.push(',');
             appends.push_str(&column_format(sheet_id, *column, &number_format(*format)).to_string());
         }
-        let title = self.tabs.last().map_or_else(String::new, |tab| tab.title.clone());
         self.after.tabs.insert(part.table, Some(Tab { sheet_id, title, grid_columns, header: part.header }));
     }
 
@@ -132,7 +134,7 @@ impl Plan {
         let mut requests: Vec<Value> = serde_json::from_slice(&[b"[0", requests, b"]"].concat()).unwrap_or_default();
         requests.retain(|request| request.get("createDeveloperMetadata").is_none());
         let kept = Value::from(requests).to_string();
-        self.tail = [kept[2..kept.len() - 1].as_bytes(), end.as_bytes()].concat();
+        self.tail = [&kept.as_bytes()[2..kept.len() - 1], end.as_bytes()].concat();
     }
 
     /// For the mutation that sends no marker.
@@ -145,7 +147,7 @@ impl Plan {
 /// The end of the body. The answer is to show the header rows that the rows landed under; a tab that this batch makes is
 /// not asked for: whether it may be named before it is there is unknown (docs/google.md, S30).
 fn showing(tabs: &[FrozenTab]) -> String {
-    let old = tabs.iter().filter(|tab| tab.header.is_some());
+    let old = tabs.iter().filter(|tab| !tab.title.is_empty());
     let ranges: Vec<String> = old.map(|tab| a1_first_row(&tab.title)).collect();
     if ranges.is_empty() {
         return String::from("]}");

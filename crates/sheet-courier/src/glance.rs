@@ -152,7 +152,7 @@ mod tests {
         let tab = Glimpse { sheet_id: 7, title: "t".into(), grid_columns: 3, header };
         let seen = parse_glance(looked.as_bytes()).unwrap();
         assert_eq!((seen.spreadsheet.as_str(), seen.markers.len()), ("x", 1));
-        assert_eq!(seen.tabs, [tab.clone()]);
+        assert_eq!(seen.tabs, core::slice::from_ref(&tab));
         assert_eq!(parse_shown(replied.as_bytes()), [tab]);
         assert_eq!(parse_shown(b"{\"spreadsheetId\":\"x\"}"), []);
     }

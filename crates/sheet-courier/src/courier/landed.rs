@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Asked, Courier, LOOK_AGAIN, Next};
+use super::{Asked, Courier, LOOK_AGAIN, Next, Settle};
 use crate::C;
 use crate::durable::{Cause, Transition};
 use crate::freeze::MAX_BODY_BYTES;
@@ -45,6 +45,7 @@ impl Courier {
         }
         // Whatever comes between, its rows must not go anywhere else.
         self.trail.doubt = true;
+        self.settle = Settle::No;
         self.landed.get_or_insert(Landed { date, since: now, is_refused: false });
     }
 

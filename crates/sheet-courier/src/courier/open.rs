@@ -100,6 +100,8 @@ impl Courier {
             Cause::Content if !self.layout_unchanged(batch) && !self.left_out(Mutation::LayoutNotRead) => {
                 Verdict::Return
             }
+            // It named a tab, and may have been refused for that.
+            Cause::Content if one_row && batch.tabs.iter().any(|tab| !tab.title.is_empty()) => Verdict::Halve(1),
             Cause::Content | Cause::TooBig if one_row => {
                 let only_one_id = batch.refusals == 0 && !self.left_out(Mutation::LayoutNotRead);
                 if only_one_id { Verdict::RefusedOnce(reason) } else { Verdict::Aside(reason) }
