@@ -79,4 +79,5 @@ pub const ITEMS: &[Item] = &[
     ask("S27", sheets::refusal_shape),
     not("S28", "nobody can make a request land late at Google; the protocol waits 10 minutes where it matters"),
     ask("S29", sheets::look_by_filter),
+    ask("S30", sheets::renamed_range),
 ];

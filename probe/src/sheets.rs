@@ -163,6 +163,22 @@ pub(crate) fn look_by_filter(probe: &mut Probe<'_>) -> Answer {
     Ok(("the spreadsheet's own metadata is there, or it is searched for".into(), observed, Learnt))
 }
 
+/// A batch that names a tab as it was called before: is it refused, and if so, was it applied all the same?
+pub(crate) fn renamed_range(probe: &mut Probe<'_>) -> Answer {
+    let id = probe.metadata_id();
+    let body = json!({
+        "requests": [marker(id, "shown")], "includeSpreadsheetInResponse": true, "responseRanges": ["'not any more'!1:1"],
+    });
+    let answer = probe.sheet_call("POST", ":batchUpdate?fields=spreadsheetId,replies", Some(&body))?;
+    let applied = probe.sheet_call("GET", &format!("/developerMetadata/{id}"), None)?.0 == 200;
+    let observed = format!(
+        "{}, and {}",
+        if answer.0 == 200 { "answered" } else { "refused" },
+        if applied { "applied" } else { "not applied" }
+    );
+    Ok(("400 or not, applied or not: the marker tells".into(), observed, Learnt))
+}
+
 fn kind(answer: &Said) -> &'static str {
     if answer.0 == 200 { "an empty reply" } else { "the batch is refused" }
 }

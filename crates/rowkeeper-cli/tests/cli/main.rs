@@ -7,6 +7,7 @@
 
 mod amend;
 mod budget;
+mod columns;
 mod copies;
 mod daemons;
 mod device;
