@@ -112,6 +112,8 @@ impl World {
             if let [seen] = seen
                 && !waiting.contains(id)
                 && !row.may_double
+                // What was said about it was dropped with it.
+                && row.dropped.is_none()
             {
                 let said = |column: &str| row.said.get(column).map(|said| CellValue::Number(*said as f64));
                 if seen.note != said("note") {
