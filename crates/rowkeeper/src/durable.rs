@@ -19,18 +19,16 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     finish(path)
 }
 
-/// As [`replace`], and once the content is written it is not lost any more: whatever dies between writing and renaming,
-/// the power too, leaves it whole beside `path`, where [`beside`] says, for whoever comes next to [`finish`].
-pub(crate) fn replace_resumably(path: &Path, content: &[u8]) -> io::Result<()> {
-    write_beside(path, content)?;
-    // The name beside is what survives, so it is on the disk before it is taken away.
-    sync_parent(path)?;
-    finish(path)
-}
-
 /// Where the content lies that is to take the place of `path`.
 pub(crate) fn beside(path: &Path) -> PathBuf {
     with_suffix(path, ".new")
+}
+
+/// The first half of [`replace`]: once this returns `Ok`, `content` is not lost any more. Whatever dies before the second
+/// half, [`finish`], the power too, leaves it whole [`beside`] `path` for whoever comes next.
+pub(crate) fn lay_beside(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_beside(path, content)?;
+    sync_parent(path)
 }
 
 fn write_beside(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -50,14 +48,14 @@ pub(crate) fn finish(path: &Path) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// As [`replace_resumably`], and what `path` held before is kept as `path` + `suffix`.
-pub(crate) fn replace_keeping(path: &Path, suffix: &str, content: &[u8]) -> io::Result<()> {
+/// What lies beside takes the place of `path`, and what `path` held before is kept as `path` + `suffix`.
+pub(crate) fn finish_keeping(path: &Path, suffix: &str) -> io::Result<()> {
     match fs::read(path) {
         Ok(before) => replace(&with_suffix(path, suffix), &before)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    replace_resumably(path, content)
+    finish(path)
 }
 
 /// What was written to the file, by whomever, survives a power cut from now on. A missing or empty file is fine.
@@ -134,10 +132,14 @@ mod tests {
     fn replaces_whole_keeps_the_one_before_and_is_private() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("grant.json");
-        replace_keeping(&path, ".previous", b"one").unwrap();
+        let replace_keeping = |content: &[u8]| {
+            lay_beside(&path, content).unwrap();
+            finish_keeping(&path, ".previous").unwrap();
+        };
+        replace_keeping(b"one");
         assert!(!with_suffix(&path, ".previous").exists());
         fs::write(with_suffix(&path, ".new"), "left over by a crash").unwrap();
-        replace_keeping(&path, ".previous", b"two").unwrap();
+        replace_keeping(b"two");
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read(with_suffix(&path, ".previous")).unwrap(), b"one");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -267,19 +267,28 @@ impl GrantStore {
     /// The lock is ours: nobody is writing, so a whole file beside is of one who died before the last step of
     /// [`Locked::save`], and is newer than the one in place. A part of one is nothing.
     fn held(&self, file: File) -> Result<Locked<'_>, StoreError> {
-        let (path, beside) = (&self.path, durable::beside(&self.path));
-        if matches!(read_body(&beside), Ok(Some(_))) {
-            let io = |cause| trouble(path, cause);
-            match read_body(path) {
-                Ok(_) => durable::finish(path).map_err(io)?,
-                Err(StoreError::Damaged(_)) => {
-                    durable::set_aside(path, ".damaged").and_then(|()| durable::finish(path)).map_err(io)?;
-                }
+        if matches!(read_body(&durable::beside(&self.path)), Ok(Some(_))) {
+            match self.put_in_place() {
+                Ok(()) => {}
+                Err(error @ StoreError::Io(..)) => return Err(error),
                 // What is not ours to replace: see `save`.
                 Err(_) => {}
             }
         }
         Ok(Locked { store: self, _file: file })
+    }
+
+    /// What lies beside becomes the grant. The one before it is kept; damaged, it is set aside.
+    fn put_in_place(&self) -> Result<(), StoreError> {
+        let placed = match self.read(&self.path) {
+            // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
+            Err(StoreError::Damaged(_)) => {
+                durable::set_aside(&self.path, ".damaged").and_then(|()| durable::finish(&self.path))
+            }
+            Ok(_) => durable::finish_keeping(&self.path, ".previous"),
+            Err(error) => return Err(error),
+        };
+        placed.map_err(|cause| StoreError::Io(self.path.clone(), cause))
     }
 }
 
@@ -298,26 +307,25 @@ impl Locked<'_> {
     /// # Errors
     /// `Io`: the disk is full or failing.
     pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
-        let path = &self.store.path;
-        let io = |cause| StoreError::Io(path.clone(), cause);
         let text = self.store.encode(stored)?;
-        match self.store.read(path) {
-            // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
-            Err(StoreError::Damaged(_)) => {
-                durable::set_aside(path, ".damaged").map_err(io)?;
-                durable::replace_resumably(path, text.as_bytes()).map_err(io)
-            }
-            Ok(_) => {
-                durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io)?;
-                // The first write with a key: what lay there in the clear must not live on as the generation before.
-                if self.store.key.is_some() && is_in_the_clear(&self.store.previous()) {
-                    durable::replace_keeping(path, ".previous", text.as_bytes()).map_err(io)?;
-                }
-                Ok(())
-            }
+        match self.store.read(&self.store.path) {
+            Ok(_) | Err(StoreError::Damaged(_)) => {}
             // What a newer version or another user wrote, or cannot be read now, is not ours to replace.
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        self.write(&text)?;
+        // The first write with a key: what lay there in the clear must not live on as the generation before.
+        if self.store.key.is_some() && is_in_the_clear(&self.store.previous()) {
+            self.write(&text)?;
+        }
+        Ok(())
+    }
+
+    /// The new content first, since a provider may have forgotten the old one already; all that takes its time comes after.
+    fn write(&self, text: &str) -> Result<(), StoreError> {
+        let path = &self.store.path;
+        durable::lay_beside(path, text.as_bytes()).map_err(|cause| StoreError::Io(path.clone(), cause))?;
+        self.store.put_in_place()
     }
 
     /// As [`Locked::save`], and the generation before is forgotten: its place is taken by the same content. For what must
