@@ -47,7 +47,9 @@ cargo xtask COMMAND
              only; --long: clean builds in `footprint`, a million rows in `growth`)
   probe-google   asks the real Google, with your account and consent, what docs/google.md does not
              know; `probe-google --help`
-  world [N]  the simulated world over N seeds (default 100000), release build";
+  world [N]  the simulated world over N seeds (default 100000), release build
+  world-rules  leaves each rule of the delivery protocol out until a simulated world notices, and writes the table
+             of docs/delivery-protocol.md";
 
 /// How a step ended. An error is a failure.
 pub(crate) enum Outcome {
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         "cross" => cross::command(&arguments.collect::<Vec<_>>()),
         "processes" => processes(arguments.next().as_deref().unwrap_or("100")),
         "world" => world(arguments.next().as_deref().unwrap_or("100000")),
+        "world-rules" => world_rules(),
         "help" | "" => {
             println!("{HELP}");
             Ok(Outcome::Done)
@@ -165,6 +168,15 @@ fn world(seeds: &str) -> Step {
     cargo(
         &["test", "--release", "--locked", "--package", "rowkeeper", "--test", "world", "--", "--nocapture"],
         &[("WORLD_SEEDS", seeds)],
+    )
+}
+
+/// Writes the table in docs/delivery-protocol.md.
+fn world_rules() -> Step {
+    let test = "rules_left_out_are_noticed";
+    cargo(
+        &["test", "--release", "--locked", "--package", "rowkeeper", "--test", "world", "--", "--nocapture", test],
+        &[("WORLD_WRITE", "1"), ("WORLD_MUTATION_SEEDS", "5000")],
     )
 }
 

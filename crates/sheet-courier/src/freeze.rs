@@ -249,6 +249,36 @@ pub(crate) fn create_body<'a>(
     json!({"properties": {"title": title, "timeZone": timezone}, "sheets": sheets}).to_string().into_bytes().into()
 }
 
+/// For the mutation that creates a spreadsheet with rows in it.
+#[cfg(feature = "mutations")]
+pub(crate) fn create_body_with_rows(
+    title: &str,
+    timezone: &str,
+    tables: Vec<(&str, Vec<&str>)>,
+    rows: &[Row],
+) -> Arc<[u8]> {
+    let body = create_body(title, timezone, tables.clone().into_iter());
+    let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut layout = Layout::default();
+    for (table, header) in &tables {
+        let header: Vec<String> = header.iter().map(ToString::to_string).collect();
+        let title = table.to_string();
+        let tab = Tab { title, sheet_id: sheet_id_of_table(table), grid_columns: header.len() as u32, header };
+        layout.tabs.insert(table.to_string(), Some(tab));
+    }
+    let mut placed = Tables { layout: &layout, parts: Vec::new() };
+    for row in rows {
+        let json = placed.place(row).1;
+        let at = tables.iter().position(|(table, _)| *table == row.table).unwrap_or_default();
+        if let Some(data) = body["sheets"][at]["data"][0]["rowData"].as_array_mut() {
+            data.push(serde_json::from_str(&json).unwrap_or_default());
+            let rows = data.len() + 1;
+            body["sheets"][at]["properties"]["gridProperties"]["rowCount"] = Value::from(rows);
+        }
+    }
+    body.to_string().into_bytes().into()
+}
+
 /// What an anchor says while its row may be written, and for ever after.
 pub(crate) const OPEN: &str = "open";
 pub(crate) const CLOSED: &str = "closed";

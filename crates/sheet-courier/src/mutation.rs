@@ -2,7 +2,7 @@
 
 /// One rule of the protocol, left out. Rows are lost or doubled with any of these: only the `mutations` feature, for
 /// tests, lets a courier have one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutation {
     /// Batches carry no marker.
     NoMarker,
@@ -10,18 +10,28 @@ pub enum Mutation {
     UnknownIsFailed,
     /// A 400 counts as a refusal, without looking for the marker.
     RefusedMeansNotApplied,
+    /// The same, but only while every earlier attempt was answered.
+    FirstRefusalIsBelieved,
     /// A marker that a read does not find counts as never to come: no void is made.
     AbsentMeansNotApplied,
     /// A batch that is found when the lock is taken is not in doubt.
     FoundBatchNotInDoubt,
     /// A batch that is found is taken apart and frozen anew.
     FoundBatchIsUnfrozen,
+    /// A batch that is found keeps its id and gets new bytes, as a newer version might write them.
+    FoundBatchIsRemade,
+    /// Marker ids are drawn at random.
+    RandomIds,
     /// No contact check is made.
     NoContactCheck,
     /// An answer about tabs counts as a contact check although our newest marker is not in it.
     AnyLookIsWhole,
+    /// A contact check that finds the open batch's marker does not settle it.
+    FoundMarkerIsIgnored,
     /// A foreign marker makes us take another id at once, whatever may be in flight.
     RekeyAtOnce,
+    /// The same for an id that is not to be had for a void.
+    VoidRekeyedAtOnce,
     /// Markers are pruned as soon as they are not the newest.
     PruneYoung,
     /// The newest applied marker is pruned like any other.
@@ -36,6 +46,8 @@ pub enum Mutation {
     NoLayoutRegister,
     /// Nobody looks under which columns a batch landed.
     LandingNotSeen,
+    /// A new spreadsheet is created with its first rows in it.
+    CreateCarriesRows,
     /// Rows leave a full spreadsheet for the next one although their batch was not voided.
     RollWithoutVoid,
     /// Every device goes on in the spreadsheet that it made, whoever was first.
@@ -54,6 +66,47 @@ pub enum Mutation {
     ReleaseUnclaimed,
     /// A copy does not look which of its rows are in the sheet.
     ReleaseUnread,
+    /// An anchor is deleted instead of closed.
+    AnchorDeleted,
     /// A row that a read does not find counts as deleted.
     AbsentMeansDeleted,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 33] = [
+        Self::NoMarker,
+        Self::UnknownIsFailed,
+        Self::RefusedMeansNotApplied,
+        Self::FirstRefusalIsBelieved,
+        Self::AbsentMeansNotApplied,
+        Self::FoundBatchNotInDoubt,
+        Self::FoundBatchIsUnfrozen,
+        Self::FoundBatchIsRemade,
+        Self::RandomIds,
+        Self::NoContactCheck,
+        Self::AnyLookIsWhole,
+        Self::FoundMarkerIsIgnored,
+        Self::RekeyAtOnce,
+        Self::VoidRekeyedAtOnce,
+        Self::PruneYoung,
+        Self::PruneNewest,
+        Self::PruneByKey,
+        Self::PruneById,
+        Self::LayoutNotRead,
+        Self::NoLayoutRegister,
+        Self::LandingNotSeen,
+        Self::CreateCarriesRows,
+        Self::RollWithoutVoid,
+        Self::OwnSuccessor,
+        Self::BoundGivenBack,
+        Self::AmendByIndex,
+        Self::AnchorAbandoned,
+        Self::AnchorLeftOpen,
+        Self::ReleaseAtOnce,
+        Self::ReleaseUnclaimed,
+        Self::ReleaseUnread,
+        Self::AnchorDeleted,
+        Self::AbsentMeansDeleted,
+    ];
 }

@@ -1,19 +1,22 @@
 //! One device: its disk, its process while it lives, and one step of it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rowkeeper::clock::Clock as _;
+use rowkeeper::clock::{Clock as _, Wall};
 use rowkeeper::delivery::{AttemptError, Change, Delivery, DeliveryLock, Look, Settings, Stepped};
-use rowkeeper::http::Lost;
+use rowkeeper::http::{Lost, Request, Response, Timeouts};
 use rowkeeper::outbox::{NewRow, Outbox};
 use sheet_courier::{Hold, Table};
 
 use super::chance::Chance;
 use super::clock::WorldClock;
+use super::invariants::Seen;
 use super::net::Landed;
+use super::rules::LeftOut;
+use super::story::{self, tell};
 use super::world::World;
 
 pub(super) struct Device {
@@ -24,6 +27,8 @@ pub(super) struct Device {
     pub(super) process: Option<Delivery>,
     /// When it has something to do, in the time of the world.
     pub(super) awake_at: Duration,
+    /// The board is suspended until then: nothing happens on it, whatever is due.
+    pub(super) asleep_until: Duration,
     pub(super) hold: Option<Hold>,
     /// No token until then; without a word of when, if a person must sign in.
     pub(super) no_token: Option<(Duration, bool)>,
@@ -31,6 +36,31 @@ pub(super) struct Device {
     pub(super) rests: bool,
     /// Said to be kept, and not yet on disk.
     pub(super) promised: Vec<NewRow>,
+    /// Its batches when they were last looked at.
+    pub(super) seen: Seen,
+}
+
+impl Device {
+    pub(super) fn new(name: String, clock: WorldClock, outbox: Arc<Outbox>) -> Self {
+        Self {
+            name,
+            clock,
+            outbox,
+            process: None,
+            awake_at: Duration::ZERO,
+            asleep_until: Duration::ZERO,
+            hold: None,
+            no_token: None,
+            rests: false,
+            promised: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// When something happens on it next.
+    pub(super) fn due(&self) -> Duration {
+        self.awake_at.max(self.asleep_until)
+    }
 }
 
 impl World {
@@ -40,12 +70,12 @@ impl World {
             self.keep(at, &promised);
         }
         let (device, net, chance) = (&mut self.devices[at], &mut self.net, &mut self.chance);
-        let mutation = self.plan.mutation;
+        let (left_out, telling) = (self.plan.left_out, self.telling);
         let process = device.process.get_or_insert_with(|| {
             let delivery = Delivery::new(device.outbox.clone(), settings(&device.name), DeliveryLock::in_memory());
-            delivery.with_courier(move |courier| match mutation {
-                Some(mutation) => courier.mutated(mutation),
-                None => courier,
+            delivery.with_courier(move |courier| match left_out {
+                Some(LeftOut::Courier(mutation)) => courier.mutated(mutation),
+                _ => courier,
             })
         });
         let mut died = false;
@@ -54,37 +84,29 @@ impl World {
         let mut story = String::new();
         let no_token = device.no_token.filter(|(until, _)| clock.world() < *until);
         let retry_at = no_token.map_or(clock.mono(), |(until, _)| clock.mono() + (until - clock.world()));
-        let mut api = |request: &rowkeeper::http::Request, timeouts: &rowkeeper::http::Timeouts| {
+        let mut api = |request: &Request, timeouts: &Timeouts| {
             match no_token {
                 Some((_, true)) => return Err(AttemptError::NeedsSignIn),
                 Some((_, false)) => return Err(AttemptError::Unavailable { retry_at, why: "no token".into() }),
                 None => {}
             }
-            let landed = net.attempt(request, timeouts, &clock, chance);
-            let what = request.url.rsplit('/').next().unwrap_or_default().to_owned();
+            let mut landed = net.attempt(request, timeouts, &clock, chance);
+            let is_lost = matches!(landed, Landed::Answer(Err(AttemptError::Lost(Lost::Unknown(_)))));
+            if left_out == Some(LeftOut::HttpRepeats) && is_lost {
+                landed = net.attempt(request, timeouts, &clock, chance);
+            }
+            if telling {
+                story = story::of_attempt(request, &landed);
+            }
             match landed {
-                Landed::Answer(answer) => {
-                    let end = answer.as_ref().map_or_else(
-                        |e| format!("{e:?}"),
-                        |r| {
-                            format!(
-                                "{} {}",
-                                r.status,
-                                if r.status == 400 {
-                                    String::from_utf8_lossy(&r.body).into_owned()
-                                        + &String::from_utf8_lossy(&request.body)
-                                } else {
-                                    String::new()
-                                }
-                            )
-                        },
-                    );
-                    let _ = write!(story, "{} {what} ({} bytes): {end}", request.method, request.body.len());
+                Landed::Answer(mut answer) => {
+                    if let (Some(LeftOut::AgesByWall), Ok(response)) = (left_out, &mut answer) {
+                        tell_the_wall_time(response, clock.wall());
+                    }
                     answer
                 }
                 Landed::Died => {
                     died = true;
-                    let _ = write!(story, "{} {what} ({} bytes): dies", request.method, request.body.len());
                     Err(AttemptError::Lost(Lost::Unknown("dead".into())))
                 }
             }
@@ -109,12 +131,12 @@ impl World {
                 _ => return Err(self.wrong("nobody asked for a sign-in")),
             },
         };
-        let name = device.name.clone();
         if !matches!(stepped, Stepped::Idle | Stepped::WaitUntil(_)) {
-            self.tell(&format!(
-                "{name}: {story}{}",
-                if story.is_empty() { format!("{stepped:?}") } else { String::new() }
-            ));
+            let what = if story.is_empty() { story::of_step(&stepped) } else { story };
+            tell!(self, "{}: {what}", self.devices[at].name);
+        }
+        if left_out.is_none() {
+            self.check_invariants(at, &stepped)?;
         }
         if died {
             self.dies(at);
@@ -148,9 +170,18 @@ impl World {
         }
         let wait = Duration::from_secs(self.chance.pick(&[0, 0, 2, 30, 600, 3000]));
         self.devices[at].awake_at = self.clock.world() + wait;
-        let name = self.devices[at].name.clone();
-        self.tell(&format!("{name} dies{}", if reboot { " and reboots" } else { "" }));
+        if reboot {
+            self.net.events.note("device: reboots");
+        }
+        tell!(self, "{} dies{}", self.devices[at].name, if reboot { " and reboots" } else { "" });
     }
+}
+
+/// Not what Google said: what the board's own clock says.
+fn tell_the_wall_time(response: &mut Response, wall: Wall) {
+    let Ok(time) = Timestamp::from_millisecond(wall.unix_ms) else { return };
+    response.headers.retain(|(name, _)| name != "date");
+    response.headers.push(("date".into(), time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
 }
 
 fn settings(device: &str) -> Settings {

@@ -9,7 +9,20 @@ use serde_json::json;
 use sheet_courier::{Batch, Wish, sheet_id_of_table};
 
 use super::device::Device;
+use super::net::CLOSED;
+use super::story::tell;
 use super::world::{Deleted, LIMIT, OLD_BACKUP, Said, World};
+
+/// Somebody whose tool keeps metadata in the same spreadsheet, for a while: under one of our ids, or all that fits.
+pub(super) struct Stranger {
+    pub(super) leaves: Duration,
+    spreadsheet: String,
+    id: Option<u32>,
+}
+
+/// Google's limit for what sits on the spreadsheet itself (docs/google.md).
+const METADATA_ROOM: usize = 30_000;
+const CROWD: &str = "crowd";
 
 impl World {
     /// A stranger's tool happens to use the same id as a batch in flight, or one whose marker was just pruned. It cannot
@@ -25,27 +38,60 @@ impl World {
         let create = json!([{"createDeveloperMetadata": {"developerMetadata": metadata}}]);
         if self.net.by_stranger(&sheet, create, now) == 200 {
             let leaves = now + Duration::from_secs(1 + self.chance.below(700));
-            self.squatting.push((leaves, sheet, id));
-            self.tell(&format!("a stranger takes {id}"));
+            self.strangers.push(Stranger { leaves, spreadsheet: sheet, id: Some(id) });
+            self.net.events.note("strangers: take a marker's id");
+            tell!(self, "a stranger takes {id}");
+        }
+    }
+
+    /// A stranger's tool fills what Google allows in metadata, all or nearly.
+    pub(super) fn crowd(&mut self) {
+        let sheets = self.net.google.spreadsheet_ids();
+        let Some(sheet) = sheets.get(self.chance.below(sheets.len() as u64) as usize).cloned() else { return };
+        let is_crowded = |stranger: &Stranger| stranger.id.is_none() && stranger.spreadsheet == sheet;
+        if self.strangers.iter().any(is_crowded) {
+            return;
+        }
+        let taken = self.net.google.metadata(&sheet).iter().fold(0, |sum, (_, key, value)| {
+            sum + key.chars().count() + value.as_ref().map_or(0, |value| value.chars().count())
+        });
+        let mut left = METADATA_ROOM.saturating_sub(taken + self.chance.pick(&[0, 25, 100]));
+        let mut requests = Vec::new();
+        while left > CROWD.len() {
+            let value = "x".repeat((left - CROWD.len()).min(10_000));
+            left -= value.len() + CROWD.len();
+            let metadata = json!({"metadataKey": CROWD, "metadataValue": value,
+                                  "location": {"spreadsheet": true}, "visibility": "DOCUMENT"});
+            requests.push(json!({"createDeveloperMetadata": {"developerMetadata": metadata}}));
+        }
+        let now = self.clock.world();
+        if self.net.by_stranger(&sheet, json!(requests), now) == 200 {
+            let leaves = now + Duration::from_secs(self.chance.pick(&[60, 1_200, 20_000]));
+            self.net.events.note("strangers: fill the metadata");
+            tell!(self, "strangers fill the metadata of {sheet}");
+            self.strangers.push(Stranger { leaves, spreadsheet: sheet, id: None });
         }
     }
 
     pub(super) fn strangers_leave(&mut self, now: Duration) -> Result<(), String> {
-        let (leaving, staying) = std::mem::take(&mut self.squatting).into_iter().partition(|(at, ..)| *at <= now);
-        self.squatting = staying;
-        let leaving: Vec<(Duration, String, u32)> = leaving;
-        for (_, spreadsheet, id) in leaving {
-            let lookup = json!({"metadataId": id, "metadataKey": "other"});
+        let (leaving, staying) = std::mem::take(&mut self.strangers).into_iter().partition(|one| one.leaves <= now);
+        self.strangers = staying;
+        let leaving: Vec<Stranger> = leaving;
+        for one in leaving {
+            let lookup = match one.id {
+                Some(id) if self.net.marker(&one.spreadsheet, id).as_deref() != Some("tool") => {
+                    return Err(self.wrong(&format!("somebody deleted the stranger's {id}")));
+                }
+                Some(id) => json!({"metadataId": id, "metadataKey": "other"}),
+                None => json!({"metadataKey": CROWD}),
+            };
             let delete = json!([{"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}}]);
-            let status = self.net.by_stranger(&spreadsheet, delete, now);
-            if status == 400 {
-                return Err(self.wrong(&format!("somebody deleted the stranger's {id}")));
-            }
+            let status = self.net.by_stranger(&one.spreadsheet, delete, now);
+            tell!(self, "a stranger lets go of {:?}: {status}", one.id);
             if status != 200 {
                 // The minute's writes are used up.
-                self.squatting.push((now + Duration::from_secs(20), spreadsheet, id));
+                self.strangers.push(Stranger { leaves: now + Duration::from_secs(20), ..one });
             }
-            self.tell(&format!("the stranger lets go of {id}"));
         }
         Ok(())
     }
@@ -54,9 +100,9 @@ impl World {
         let sheets = self.net.google.spreadsheet_ids();
         let Some(sheet) = sheets.get(self.chance.below(sheets.len() as u64) as usize).cloned() else { return };
         if self.net.full.remove(&sheet) {
-            self.tell(&format!("somebody makes room in {sheet}"));
+            tell!(self, "somebody makes room in {sheet}");
         } else if self.net.full.len() < 3 {
-            self.tell(&format!("{sheet} is full"));
+            tell!(self, "{sheet} is full");
             self.net.full.insert(sheet);
         }
     }
@@ -64,8 +110,14 @@ impl World {
     /// The spreadsheet goes into the bin or is not shared any more; it comes back, or the device is told where to go.
     pub(super) fn closes_or_helps(&mut self, at: usize) {
         let Some(sheet) = self.devices[at].outbox.sheet().unwrap().map(|sheet| sheet.id) else { return };
-        if self.net.closed.insert(sheet.clone()) {
-            self.tell(&format!("{sheet} is closed"));
+        if !self.net.closed.contains_key(&sheet) {
+            if self.chance.is(0.2) {
+                return self.bins(&sheet);
+            }
+            let how = self.chance.pick(&CLOSED);
+            self.net.events.note("people: take access away");
+            tell!(self, "{sheet} is closed: {how}");
+            self.net.closed.insert(sheet, how);
             return;
         }
         let sheets = self.net.google.spreadsheet_ids();
@@ -73,16 +125,17 @@ impl World {
         let wish = match self.chance.below(4) {
             0 => {
                 self.net.closed.remove(&sheet);
-                return self.tell(&format!("{sheet} is open again"));
+                return tell!(self, "{sheet} is open again");
             }
             1 => Wish::Adopt(other),
             _ => Wish::New,
         };
         let device = &mut self.devices[at];
         device.outbox.set_wish(&wish).unwrap();
+        self.net.events.note("people: wish for another spreadsheet");
         device.awake_at = self.clock.world();
         device.rests = false;
-        self.tell(&format!("device {at} is to go to {wish:?}"));
+        tell!(self, "device {at} is to go to {wish:?}");
     }
 
     /// A person drops a row, or sends one again that was set aside.
@@ -97,6 +150,8 @@ impl World {
         let known = self.acknowledged.get_mut(&row.id).unwrap();
         if row.bound {
             // Nobody knows whether it is there.
+            self.person_decided = true;
+            self.net.events.note("people: decide about a bound row");
             if self.chance.is(0.5) {
                 known.may_double = true;
                 assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
@@ -105,13 +160,14 @@ impl World {
                 assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
             }
             self.devices[at].rests = false;
-            self.tell(&format!("somebody decides about {}", row.id));
+            tell!(self, "somebody decides about {}", row.id);
             return Ok(());
         }
         if row.state == RowState::Aside && self.chance.is(0.7) {
             assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
             self.devices[at].rests = false;
-            self.tell(&format!("somebody sends {} again", row.id));
+            self.net.events.note("people: send a row again");
+            tell!(self, "somebody sends {} again", row.id);
             return Ok(());
         }
         let dropped = outbox.drop_rows(Which::Ids(&ids)).unwrap();
@@ -123,24 +179,36 @@ impl World {
             other => return Err(self.wrong(&format!("dropping {} did {other:?}", row.id))),
         };
         self.acknowledged.get_mut(&row.id).unwrap().dropped = Some(said);
-        self.tell(&format!("somebody drops {}", row.id));
+        self.net.events.note("people: drop a row");
+        tell!(self, "somebody drops {}", row.id);
         Ok(())
     }
 
     pub(super) fn people_touch_the_sheet(&mut self) {
-        let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
-        let tabs = self.net.google.tabs(&sheet);
-        let tab = tabs[self.chance.below(tabs.len() as u64) as usize].clone();
-        let _ = match self.chance.below(4) {
-            2 => return self.sort(&sheet, &tab),
-            3 => return self.delete_a_row(&sheet, &tab),
-            0 => self.net.google.rename_tab(&sheet, &tab, &format!("it's {}", self.chance.below(9))),
-            _ => {
-                let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
-                let Some(CellValue::Text(name)) = rows.first().and_then(|header| header.get(2)) else { return };
-                self.net.google.type_in(&sheet, &tab, 0, 2, name)
+        let Some((sheet, tab)) = self.some_tab() else { return };
+        match self.chance.below(4) {
+            0 => {
+                let title = format!("it's {}", self.chance.below(9));
+                let now = self.clock.world();
+                let mut renamed = false;
+                self.net.by_hand(now, |google| renamed = google.rename_tab(&sheet, &tab, &title).is_ok());
+                if renamed {
+                    self.net.events.note("people: rename a tab");
+                    tell!(self, "somebody renames {tab} to {title}");
+                }
             }
-        };
+            1 | 2 => self.sort(&sheet, &tab),
+            _ => self.delete_a_row(&sheet, &tab),
+        }
+    }
+
+    /// One of ours, in one of the spreadsheets.
+    fn some_tab(&mut self) -> Option<(String, String)> {
+        let sheets = self.net.google.spreadsheet_ids();
+        let sheet = sheets.get(self.chance.below(sheets.len() as u64) as usize)?.clone();
+        let tabs = self.net.google.tabs(&sheet);
+        let tab = tabs.get(self.chance.below(tabs.len() as u64) as usize)?.clone();
+        Some((sheet, tab))
     }
 
     /// Whatever people do to columns, except deleting what rows just landed with.
@@ -149,9 +217,7 @@ impl World {
     /// columns were moved and moved back. And nothing while a batch adds columns: a header cannot be written anywhere but
     /// at its place.
     pub(super) fn people_touch_columns(&mut self) {
-        let Some(sheet) = self.net.google.spreadsheet_ids().first().cloned() else { return };
-        let tabs = self.net.google.tabs(&sheet);
-        let tab = tabs[self.chance.below(tabs.len() as u64) as usize].clone();
+        let Some((sheet, tab)) = self.some_tab() else { return };
         let Some(sheet_id) = self.sheet_id(&sheet, &tab) else { return };
         let durable: Vec<_> =
             self.devices.iter().map(|device| device.outbox.durable("", Duration::ZERO).unwrap()).collect();
@@ -186,27 +252,52 @@ impl World {
         }
         let at = self.chance.below(header.len() as u64);
         let range = json!({"sheetId": sheet_id, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1});
-        let (what, request) = match self.chance.below(4) {
+        let (what, request) = match self.chance.below(5) {
             0 => (
-                "moves",
+                "people: move a column",
                 json!({"moveDimension": {"source": range, "destinationIndex": self.chance.below(header.len() as u64 + 1)}}),
             ),
-            1 => ("inserts before", json!({"insertDimension": {"range": range, "inheritFromBefore": false}})),
+            1 => ("people: insert a column", json!({"insertDimension": {"range": range, "inheritFromBefore": false}})),
             2 if !["_id", "n"].contains(&name(at).as_str()) && !holds_others(at) => {
-                ("deletes", json!({"deleteDimension": {"range": range}}))
+                ("people: delete a column", json!({"deleteDimension": {"range": range}}))
             }
             3 if ["device", ""].contains(&name(at).as_str()) => {
                 self.said += 1;
                 let new = format!("{} {}", if name(at).is_empty() { "mine" } else { "made by" }, self.said);
-                let _ = self.net.google.type_in(&sheet, &tab, 0, at as usize, &new);
+                let now = self.clock.world();
+                self.net.by_hand(now, |google| drop(google.type_in(&sheet, &tab, 0, at as usize, &new)));
+                self.net.events.note("people: rename a column");
                 self.touched.extend(open.iter().map(|batch| (sheet_id, batch.id)));
-                return self.tell(&format!("somebody calls column {at} of {tab} {new}"));
+                tell!(self, "somebody calls column {at} of {tab} {new}");
+                return;
+            }
+            4 => {
+                let properties = json!({"hiddenByUser": self.chance.is(0.5)});
+                let hide = json!({"range": range, "properties": properties, "fields": "hiddenByUser"});
+                ("people: hide a column", json!({ "updateDimensionProperties": hide }))
             }
             _ => return,
         };
         let status = self.net.by_stranger(&sheet, json!([request]), self.clock.world());
         self.touched.extend(open.iter().map(|batch| (sheet_id, batch.id)));
-        self.tell(&format!("somebody {what} column {at} {:?} of {tab}: {status}", name(at)));
+        if status == 200 {
+            self.net.events.note(what);
+        }
+        tell!(self, "{what}: {at} {:?} of {tab}: {status}", name(at));
+    }
+
+    /// Readers saw it serve rows from there (docs/google.md); whether it takes them is the world's choice.
+    fn bins(&mut self, sheet: &str) {
+        let is_in = self.binned.insert(sheet.to_owned());
+        if !is_in {
+            self.binned.remove(sheet);
+        }
+        let _ = self.net.google.set_trashed(sheet, is_in);
+        let into = "people: throw the spreadsheet into the bin";
+        let out = "people: take the spreadsheet out of the bin";
+        let what = if is_in { into } else { out };
+        self.net.events.note(what);
+        tell!(self, "{what}: {sheet}");
     }
 
     pub(super) fn sort(&mut self, sheet: &str, tab: &str) {
@@ -216,7 +307,8 @@ impl World {
         let by = json!([{"dimensionIndex": column, "sortOrder": "DESCENDING"}]);
         let sort = json!([{"sortRange": {"range": range, "sortSpecs": by}}]);
         let status = self.net.by_stranger(sheet, sort, self.clock.world());
-        self.tell(&format!("somebody sorts {tab} by column {column}: {status}"));
+        self.net.events.note("people: sort");
+        tell!(self, "somebody sorts {tab} by column {column}: {status}");
     }
 
     pub(super) fn delete_a_row(&mut self, sheet: &str, tab: &str) {
@@ -235,7 +327,8 @@ impl World {
         if let (200, Some(row)) = (status, self.acknowledged.get_mut(&id)) {
             row.was_deleted = true;
             row.deleted = if pending { Deleted::Perhaps } else { Deleted::Yes };
-            self.tell(&format!("somebody deletes {id}"));
+            self.net.events.note("people: delete a row");
+            tell!(self, "somebody deletes {id}");
         }
     }
 
@@ -261,7 +354,7 @@ impl World {
                 let to = dir.join("backup.sqlite");
                 self.devices[at].outbox.copy_to(&to).unwrap();
                 self.backup = Some((now, to));
-                self.tell("somebody makes a backup of device 0");
+                tell!(self, "somebody makes a backup of device 0");
             }
             Some((_, from)) => {
                 let kept: Vec<String> = {
@@ -275,9 +368,10 @@ impl World {
                     }
                 }
                 self.dies(at);
+                self.net.events.note("device: an old copy is put in its place");
                 self.devices[at].outbox = Arc::new(Outbox::open(&from, LIMIT).unwrap());
                 self.restored = true;
-                self.tell("and puts it in place");
+                tell!(self, "and puts it in place");
             }
         }
     }
@@ -292,19 +386,13 @@ impl World {
         }
         let file = dir.join("twin.sqlite");
         outbox.copy_to(&file).unwrap();
+        let outbox = Arc::new(Outbox::open(&file, LIMIT).unwrap());
+        let mut twin = Device::new(format!("device {}", self.devices.len()), self.clock.another(), outbox);
+        twin.awake_at = self.clock.world() + Duration::from_secs(self.chance.pick(&[0, 5, 200, 2_000]));
+        self.devices.push(twin);
         self.twinned = true;
-        self.devices.push(Device {
-            name: format!("device {}", self.devices.len()),
-            clock: self.clock.another(),
-            outbox: Arc::new(Outbox::open(&file, LIMIT).unwrap()),
-            process: None,
-            awake_at: self.clock.world() + Duration::from_secs(self.chance.pick(&[0, 5, 200, 2_000])),
-            hold: None,
-            no_token: None,
-            rests: false,
-            promised: Vec::new(),
-        });
-        self.tell("somebody starts a second board with a copy of its state");
+        self.net.events.note("device: a copy lives beside it");
+        tell!(self, "somebody starts a second board with a copy of the state of device {at}");
     }
 
     /// Somebody says something else about a row that was recorded: on the device that recorded it or on another.
@@ -350,7 +438,8 @@ impl World {
         }
         self.devices[at].rests = false;
         self.devices[at].awake_at = self.devices[at].awake_at.min(self.clock.world());
-        self.tell(&format!("device {at} amends {id}: {column} is {said}, {amended:?}"));
+        self.net.events.note("people: amend a row");
+        tell!(self, "device {at} amends {id}: {column} is {said}, {amended:?}");
         Ok(())
     }
 }

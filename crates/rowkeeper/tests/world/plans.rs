@@ -1,9 +1,8 @@
 //! What happens in a world: by a seed, and for what is to be shown.
 
-use sheet_courier::Mutation;
-
 use super::chance::Chance;
-use super::net::Weather;
+use super::net::{AfterDeath, Weather};
+use super::rules::LeftOut;
 
 /// What happens in a world.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +22,11 @@ pub(crate) struct Plan {
     pub(crate) death: f64,
     /// So often a stranger takes the id of a batch that is in flight, and lets go of it later.
     pub(crate) squatters: f64,
-    /// So often a person sorts, inserts or renames.
+    /// So often a stranger fills the room for metadata, and makes room later.
+    pub(crate) crowds: f64,
+    /// So often a person sorts, deletes a row or renames a tab.
     pub(crate) people: f64,
-    /// So often a person moves, inserts, renames or deletes a column.
+    /// So often a person inserts, moves, hides or deletes a column.
     pub(crate) columns: f64,
     /// So often somebody amends a row.
     pub(crate) amends: f64,
@@ -37,19 +38,23 @@ pub(crate) struct Plan {
     pub(crate) storms: f64,
     /// So often a wall clock steps, or is not to be believed.
     pub(crate) clocks: f64,
+    /// So often a board is suspended: its time since boot counts that, its timers come late.
+    pub(crate) sleeps: f64,
     /// So often a spreadsheet becomes full, or has room again.
     pub(crate) full: f64,
     /// So often a spreadsheet is closed to us, and so often a person does something about it.
     pub(crate) closed: f64,
     /// So often an old copy of the state directory is put in place of the newer one, once.
     pub(crate) restore: f64,
-    /// So often a second board is started with a copy of the state directory, once; both go on.
+    /// So often a copy of the state directory begins to live beside the device, once.
     pub(crate) twins: f64,
     /// A box on the way lets no larger request through, in bytes; 0 for none.
     pub(crate) at_most: usize,
-    pub(crate) mutation: Option<Mutation>,
-    /// Rows are acknowledged a little before they are committed.
-    pub(crate) acknowledge_early: bool,
+    /// Nothing of the above, but the first device's process dies before this step.
+    pub(crate) dies_before: Option<u64>,
+    /// Or with the attempt of this number on its way, which then ends like this.
+    pub(crate) dies_with: Option<(u64, AfterDeath)>,
+    pub(crate) left_out: Option<LeftOut>,
 }
 
 /// A plan for each seed: from fair weather to a bad week.
@@ -63,6 +68,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
             crash: chance.pick(&[0.0, 0.02, 0.1]),
             narrow: chance.pick(&[0.0, 0.0, 0.5, 1.0]),
         },
+        at_most: chance.pick(&[0, 0, 0, 3_500]),
         devices: chance.pick(&[1, 1, 2, 3]),
         rows: 5 + chance.below(20),
         burst: chance.pick(&[1, 1, 8]),
@@ -71,7 +77,9 @@ pub(crate) fn plan(seed: u64) -> Plan {
         poison: chance.pick(&[0.0, 0.0, 0.0, 0.1]),
         death: chance.pick(&[0.0, 0.01, 0.05]),
         squatters: chance.pick(&[0.0, 0.0, 0.02]),
+        crowds: chance.pick(&[0.0, 0.0, 0.0, 0.01]),
         people: chance.pick(&[0.0, 0.0, 0.02]),
+        sleeps: chance.pick(&[0.0, 0.0, 0.02]),
         amends: chance.pick(&[0.0, 0.0, 0.02, 0.1]),
         words: chance.pick(&[0.0, 0.0, 0.0, 0.02]),
         revoked: chance.pick(&[0.0, 0.0, 0.01]),
@@ -92,9 +100,11 @@ pub(crate) fn stormy(seed: u64) -> Plan {
         burst: 1,
         pause: 60,
         poison: 0.0,
+        at_most: 0,
         squatters: 0.0,
+        crowds: 0.0,
+        sleeps: 0.0,
         people: 0.0,
-        columns: 0.0,
         amends: 0.0,
         words: 0.0,
         revoked: 0.0,
@@ -135,10 +145,15 @@ pub(crate) fn restored(seed: u64) -> Plan {
         rows: 60,
         burst: 1,
         pause: chance.pick(&[60, 120, 300]),
-        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, stale: 0.0, narrow: 0.1 },
+        weather: Weather { trouble: 0.2, late: 0.1, crash: 0.01, narrow: 0.1, ..Weather::default() },
         death: 0.0,
         ..stormy(seed)
     }
+}
+
+/// People sort, delete and amend rows all the time.
+pub(crate) fn amending(seed: u64) -> Plan {
+    Plan { devices: 2, amends: 0.1, people: 0.05, rows: 30, ..stormy(seed) }
 }
 
 /// Somebody starts a second board with a copy of the state directory, and both go on.
@@ -161,9 +176,15 @@ pub(crate) fn twinned(seed: u64) -> Plan {
     }
 }
 
-/// People sort, delete and amend rows all the time.
-pub(crate) fn amending(seed: u64) -> Plan {
-    Plan { devices: 2, amends: 0.1, people: 0.05, rows: 30, ..stormy(seed) }
+/// The same, and many batches wait, in which both copies have the same rows.
+pub(crate) fn many_twinned(seed: u64) -> Plan {
+    Plan { at_most: 1_500, burst: 8, ..twinned(seed) }
+}
+
+/// Like `restored`, and no look at tabs shows all metadata.
+pub(crate) fn narrow(seed: u64) -> Plan {
+    let plan = restored(seed);
+    Plan { weather: Weather { narrow: 1.0, ..plan.weather }, ..plan }
 }
 
 /// People move, insert, rename and delete columns while batches are on their way. Nobody adds one for a new key
@@ -180,4 +201,14 @@ pub(crate) fn moving(seed: u64) -> Plan {
         new_columns: 0.0,
         ..stormy(seed)
     }
+}
+
+/// Wall clocks step, also for years and back.
+pub(crate) fn wandering(seed: u64) -> Plan {
+    Plan { clocks: 0.05, ..stormy(seed) }
+}
+
+/// Strangers fill the room for metadata, and spreadsheets have successors for that reason too.
+pub(crate) fn crowded(seed: u64) -> Plan {
+    Plan { devices: 2, crowds: 0.01, squatters: 0.01, ..stormy(seed) }
 }

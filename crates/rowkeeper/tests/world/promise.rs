@@ -1,17 +1,20 @@
 //! The promise: every acknowledged row is in the sheet exactly once, with what was last said about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use google_emulator::CellValue;
 use rowkeeper::outbox::{Filter, RowState};
 use sheet_courier::{Hold, ID_COLUMN};
 
+use super::events::Events;
 use super::world::{Deleted, Said, World};
 
 /// What a world came to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
+    pub(crate) worlds: usize,
     pub(crate) rows: usize,
     pub(crate) aside: usize,
     /// Devices that stopped because three rows in a row were refused.
@@ -24,6 +27,17 @@ pub(crate) struct Report {
     /// Amendments that wait for a person.
     pub(crate) stuck: usize,
     pub(crate) attempts: u64,
+    pub(crate) events: Events,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { worlds, rows, aside, stops, spreadsheets, copies, retired, stuck, attempts, events } = self;
+        writeln!(f, "{worlds} worlds, {attempts} requests, {spreadsheets} spreadsheets, {rows} rows in them")?;
+        writeln!(f, "{aside} rows set aside, {stuck} amendments for a person, {stops} stops")?;
+        writeln!(f, "{copies} copies went on as new devices, {retired} were retired by them")?;
+        events.fmt(f)
+    }
 }
 
 /// A row as it is in the sheet: what was said about it by the device that recorded it, and by another.
@@ -35,6 +49,8 @@ pub(super) struct Seen {
 
 impl std::ops::AddAssign for Report {
     fn add_assign(&mut self, other: Self) {
+        self.worlds += other.worlds;
+        self.events += other.events;
         self.rows += other.rows;
         self.aside += other.aside;
         self.stops += other.stops;
@@ -50,17 +66,17 @@ impl World {
     /// The promise.
     pub(super) fn check_all(&mut self) -> Result<Report, String> {
         let mut in_sheet: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
+        let mut open = 0;
         for sheet in self.net.google.spreadsheet_ids() {
             for tab in self.net.google.tabs(&sheet) {
                 let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
                 self.read_tab(&rows, &mut in_sheet)?;
             }
-            let open = self.net.metadata_with_value(&sheet, "open");
-            if open > 0 {
-                return Err(self.wrong(&format!("{open} anchors are left open")));
-            }
+            open += self.net.metadata_with_value(&sheet, "open");
         }
-        let mut report = Report { rows: in_sheet.len(), attempts: self.net.attempts, ..Report::default() };
+        let events = std::mem::take(&mut self.net.events);
+        let mut report =
+            Report { worlds: 1, rows: in_sheet.len(), attempts: self.net.attempts, events, ..Report::default() };
         let mut on_device: BTreeMap<String, RowState> = BTreeMap::new();
         let mut waiting = BTreeSet::new();
         for device in &self.devices {
@@ -69,7 +85,7 @@ impl World {
                 Some(Hold::SheetRefuses { .. }) if self.plan.poison > 0.0 => report.stops += 1,
                 Some(Hold::Retired { .. }) if self.twinned => report.retired += 1,
                 // Its successor was closed when it was full.
-                Some(Hold::Full { .. }) if self.plan_had_closed => report.stops += 1,
+                Some(Hold::Full { .. }) if self.may_part => report.stops += 1,
                 Some(hold) => return Err(self.wrong(&format!("{} stops: {hold:?}", device.name))),
                 None => {}
             }
@@ -126,6 +142,13 @@ impl World {
             }
             report.aside += usize::from(kept == Some(&RowState::Aside));
         }
+        // A device that stops closes them when it goes on.
+        if open > 0 && report.stops == 0 {
+            return Err(self.wrong(&format!("{open} anchors are left open")));
+        }
+        if report.copies > 0 && !self.restored && !self.twinned {
+            return Err(self.wrong("a device took itself for a copy"));
+        }
         report.spreadsheets = self.net.google.spreadsheet_ids().len();
         self.siblings_stay_together()?;
         if self.broken_promises > 0 {
@@ -140,7 +163,7 @@ impl World {
     /// Nobody sent them anywhere: then a spreadsheet has one successor at most.
     pub(super) fn siblings_stay_together(&self) -> Result<(), String> {
         let mut successors: BTreeMap<String, String> = BTreeMap::new();
-        for device in self.devices.iter().filter(|_| !self.plan_had_closed) {
+        for device in self.devices.iter().filter(|_| !self.may_part) {
             for pair in device.outbox.sheets().unwrap().windows(2) {
                 let other = successors.insert(pair[0].id.clone(), pair[1].id.clone());
                 if other.is_some_and(|other| other != pair[1].id) {

@@ -1,6 +1,6 @@
 //! Devices, one Google, people, and what happens next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +13,11 @@ use super::chance::Chance;
 use super::clock::WorldClock;
 use super::device::Device;
 use super::net::{Net, Weather};
+use super::people::Stranger;
 use super::plans::Plan;
 use super::promise::Report;
+use super::rules::LeftOut;
+use super::story::tell;
 
 pub(crate) struct World {
     pub(super) plan: Plan,
@@ -33,13 +36,20 @@ pub(crate) struct World {
     pub(super) broken_promises: usize,
     /// Tabs whose columns somebody touched while these batches were on their way.
     pub(super) touched: Vec<(i32, MarkerId)>,
-    pub(super) squatting: Vec<(Duration, String, u32)>,
+    pub(super) strangers: Vec<Stranger>,
+    /// Spreadsheets in the bin.
+    pub(super) binned: BTreeSet<String>,
     pub(super) scratch: Option<tempfile::TempDir>,
     pub(super) backup: Option<(Duration, PathBuf)>,
     pub(super) restored: bool,
-    /// A second board goes on with a copy of the first one's state.
     pub(super) twinned: bool,
-    pub(super) plan_had_closed: bool,
+    /// About a row that may or may not be in a spreadsheet: what comes of it is their choice.
+    pub(super) person_decided: bool,
+    /// Spreadsheets were closed, or their metadata was full: siblings may go different ways.
+    pub(super) may_part: bool,
+    /// Steps of devices so far.
+    steps: u64,
+    pub(super) telling: bool,
     pub(super) story: String,
 }
 
@@ -83,9 +93,12 @@ impl World {
     pub(crate) fn seeded(seed: u64, plan: Plan) -> Self {
         let clock = WorldClock::new();
         let scratch = (plan.restore > 0.0 || plan.twins > 0.0).then(scratch_dir);
+        let mut chance = Chance::seeded(seed);
+        let mut net = Net::new(plan.weather, chance.is(0.5), chance.is(0.5));
+        (net.death, net.at_most) = (plan.dies_with, plan.at_most);
         let mut world = Self {
-            chance: Chance::seeded(seed),
-            net: Net::new(plan.weather),
+            chance,
+            net,
             devices: Vec::new(),
             acknowledged: BTreeMap::new(),
             recorded: 0,
@@ -93,18 +106,21 @@ impl World {
             broken_promises: 0,
             next_record: clock.world(),
             touched: Vec::new(),
-            squatting: Vec::new(),
+            strangers: Vec::new(),
+            binned: BTreeSet::new(),
             backup: None,
             restored: false,
             twinned: false,
-            plan_had_closed: plan.closed > 0.0,
+            person_decided: false,
+            may_part: plan.closed > 0.0 || plan.crowds > 0.0,
+            steps: 0,
+            telling: false,
             story: String::new(),
             scratch,
             clock,
             seed,
             plan,
         };
-        world.net.at_most = world.plan.at_most;
         for number in 0..world.plan.devices {
             let outbox = match &world.scratch {
                 Some(dir) => Outbox::open(&dir.path().join(format!("{number}.sqlite")), LIMIT),
@@ -113,23 +129,20 @@ impl World {
             let outbox = outbox.unwrap();
             let identity = world.chance.next();
             outbox.become_device(&Tag::from_random((identity as u32).to_be_bytes()), (identity >> 32) as u32).unwrap();
-            world.devices.push(Device {
-                name: format!("device {number}"),
-                clock: world.clock.another(),
-                outbox: Arc::new(outbox),
-                process: None,
-                awake_at: Duration::ZERO,
-                hold: None,
-                no_token: None,
-                rests: false,
-                promised: Vec::new(),
-            });
+            let clock = world.clock.another();
+            world.devices.push(Device::new(format!("device {number}"), clock, Arc::new(outbox)));
         }
         world
     }
 
+    /// The same world, which tells what happens.
+    pub(crate) fn telling(mut self) -> Self {
+        self.telling = true;
+        self
+    }
+
     /// Lives until all rows are recorded and delivered, then looks at the sheet. An error is the story of what went wrong.
-    pub(crate) fn live(mut self) -> Result<Report, String> {
+    pub(crate) fn live(&mut self) -> Result<Report, String> {
         let mut steps = 0;
         while self.recorded < self.plan.rows || !self.is_quiet() {
             steps += 1;
@@ -137,14 +150,17 @@ impl World {
                 // Faults stop at last.
                 self.net.weather = Weather::default();
                 self.plan.death = 0.0;
-                self.plan.squatters = 0.0;
-                (self.plan.restore, self.plan.twins) = (0.0, 0.0);
+                (self.plan.squatters, self.plan.crowds) = (0.0, 0.0);
+                (self.plan.restore, self.plan.twins, self.plan.sleeps) = (0.0, 0.0, 0.0);
                 (self.plan.full, self.plan.closed) = (0.0, 0.0);
                 (self.plan.revoked, self.plan.storms, self.plan.clocks) = (0.0, 0.0, 0.0);
                 (self.plan.amends, self.plan.people, self.plan.words) = (0.0, 0.0, 0.0);
                 self.plan.columns = 0.0;
                 self.net.full.clear();
                 self.net.closed.clear();
+                for sheet in std::mem::take(&mut self.binned) {
+                    let _ = self.net.google.set_trashed(&sheet, false);
+                }
             }
             if steps > 60_000 {
                 return Err(self.wrong("it never becomes quiet"));
@@ -168,21 +184,32 @@ impl World {
             self.record();
             return Ok(());
         }
-        let next = (0..self.devices.len()).min_by_key(|at| self.devices[*at].awake_at).unwrap();
-        if self.devices[next].awake_at > now {
-            let mut until = self.devices[next].awake_at;
+        let next = (0..self.devices.len()).min_by_key(|at| self.devices[*at].due()).unwrap();
+        if self.devices[next].due() > now {
+            let mut until = self.devices[next].due();
             if self.recorded < self.plan.rows {
                 until = until.min(self.next_record);
             }
-            if let Some(leaves) = self.squatting.iter().map(|(at, ..)| *at).min() {
+            if let Some(leaves) = self.strangers.iter().map(|stranger| stranger.leaves).min() {
                 until = until.min(leaves);
             }
             self.clock.pass_until(until.max(now + Duration::from_millis(1)));
             return Ok(());
         }
-        if self.chance.is(self.plan.death) {
+        self.steps += 1;
+        if self.chance.is(self.plan.death) || self.plan.dies_before == Some(self.steps) {
+            self.net.events.note("device: dies between two steps");
             self.dies(next);
         }
+        self.things_happen(next, now)?;
+        if self.devices[next].due() > self.clock.world() {
+            return Ok(());
+        }
+        self.step(next)
+    }
+
+    /// What people, strangers and bad luck do before a device's next step.
+    fn things_happen(&mut self, next: usize, now: Duration) -> Result<(), String> {
         if self.chance.is(self.plan.restore) {
             self.backs_up_or_restores(next);
         }
@@ -192,11 +219,20 @@ impl World {
         if self.chance.is(self.plan.squatters) {
             self.squat(next);
         }
+        if self.chance.is(self.plan.crowds) {
+            self.crowd();
+        }
+        if self.chance.is(self.plan.columns) {
+            self.people_touch_columns();
+        }
+        if self.chance.is(self.plan.sleeps) {
+            let time = Duration::from_secs(self.chance.pick(&[90, 1_000, 30_000, 100_000]));
+            self.devices[next].asleep_until = now + time;
+            self.net.events.note("device: sleeps");
+            tell!(self, "device {next} is suspended for {time:?}");
+        }
         if self.chance.is(self.plan.people) {
             self.people_touch_the_sheet();
-        }
-        if self.plan.columns > 0.0 && self.chance.is(self.plan.columns) {
-            self.people_touch_columns();
         }
         if self.chance.is(self.plan.words) {
             self.has_a_word(next)?;
@@ -206,18 +242,32 @@ impl World {
         }
         if self.chance.is(self.plan.revoked) {
             let until = now + Duration::from_secs(self.chance.pick(&[60, 3_600, 100_000]));
-            self.devices[next].no_token = Some((until, self.chance.is(0.5)));
-            self.tell(&format!("device {next} has no token"));
+            let is_revoked = self.chance.is(0.5);
+            self.devices[next].no_token = Some((until, is_revoked));
+            let what = ["sign-in: no token for a while", "sign-in: revoked, a person signs in again"];
+            self.net.events.note(what[usize::from(is_revoked)]);
+            tell!(self, "device {next} has no token until {}", until.as_secs());
         }
         if self.chance.is(self.plan.storms) {
             self.net.storm_until = now + Duration::from_secs(self.chance.below(600));
-            self.tell("others use up the quota");
+            self.net.events.note("quota: used up by others");
+            tell!(self, "others use up the quota");
         }
         if self.chance.is(self.plan.clocks) {
             let off = self.chance.pick(&[0, 7_200, -86_400, -1_700_000_000, 400_000_000]);
             let trusted = self.chance.is(0.5);
             self.devices[next].clock.step_wall(off, trusted);
-            self.tell(&format!("the clock of device {next} is off by {off} s, trusted: {trusted}"));
+            let what = ["clock: right again", "clock: forward", "clock: back"];
+            self.net.events.note(
+                what[if off == 0 {
+                    0
+                } else if off > 0 {
+                    1
+                } else {
+                    2
+                }],
+            );
+            tell!(self, "the clock of device {next} is off by {off} s, trusted: {trusted}");
         }
         if self.chance.is(self.plan.full) {
             self.fills_or_empties();
@@ -225,7 +275,7 @@ impl World {
         if self.chance.is(self.plan.closed) {
             self.closes_or_helps(next);
         }
-        self.step(next)
+        Ok(())
     }
 
     pub(super) fn record(&mut self) {
@@ -233,12 +283,18 @@ impl World {
         self.next_record = self.clock.world() + pause;
         let count = (1 + self.chance.below(self.plan.burst.max(1))).min(self.plan.rows - self.recorded);
         let at = self.chance.below(self.devices.len() as u64) as usize;
+        let asleep_until = self.devices[at].asleep_until;
+        if asleep_until > self.clock.world() {
+            // Nobody records on a board that sleeps.
+            self.next_record = asleep_until;
+            return;
+        }
         let rows: Vec<NewRow> = (0..count).map(|_| self.new_row(at)).collect();
         let awake = self.clock.world();
         let device = &mut self.devices[at];
         device.awake_at = device.awake_at.min(awake);
         device.rests = false;
-        if self.plan.acknowledge_early {
+        if self.plan.left_out == Some(LeftOut::AcknowledgedBeforeCommit) {
             // The ids of these rows are known before they are on disk: that is the mistake.
             device.promised.extend(rows);
             return;
@@ -278,20 +334,23 @@ impl World {
         }
         let table = self.chance.pick(&["readings", "readings", "doors"]).to_owned();
         let happened = Happened::now(&self.devices[at].clock);
-        // Some callers bring their own ids.
-        let id = self.chance.is(0.3).then(|| format!("row-{number}"));
-        NewRow { table, id, record: Record { fields }, happened }
+        // Of the caller's making, for those that the outbox draws would be others in each run; some sort like drawn ones.
+        let id = if self.chance.is(0.3) { format!("row-{number}") } else { format!("{:x}", self.chance.next()) };
+        NewRow { table, id: Some(id), record: Record { fields }, happened }
     }
 
     pub(super) fn wrong(&self, what: &str) -> String {
-        // A device that waits says the same again and again.
-        let mut lines: Vec<&str> = self.story.lines().collect();
-        lines.dedup_by_key(|line| line.get(10..line.len().min(60)));
-        let end = lines[lines.len().saturating_sub(6000)..].join("\n");
-        format!("{end}\nseed {}: {what}", self.seed)
+        format!("seed {}: {what}", self.seed)
     }
 
-    pub(super) fn tell(&mut self, what: &str) {
+    /// What happened, as far as it was told. A device that waits says the same again and again: once is enough.
+    pub(crate) fn story(&self) -> Vec<&str> {
+        let mut lines: Vec<&str> = self.story.lines().collect();
+        lines.dedup_by_key(|line| line.get(10..));
+        lines
+    }
+
+    pub(super) fn told(&mut self, what: &str) {
         let _ = writeln!(self.story, "{:>9.1} {what}", self.clock.world().as_secs_f64() - 3600.0);
     }
 }

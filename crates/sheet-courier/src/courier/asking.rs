@@ -165,6 +165,11 @@ impl Courier {
                 }
             }
         }
+        #[cfg(feature = "mutations")]
+        if self.left_out(Mutation::CreateCarriesRows) {
+            let rows = self.gathered.as_deref().unwrap_or_default();
+            return freeze::create_body_with_rows(&self.title(), &self.options.timezone, tables, rows);
+        }
         freeze::create_body(&self.title(), &self.options.timezone, tables.into_iter())
     }
 }

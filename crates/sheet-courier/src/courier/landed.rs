@@ -40,7 +40,7 @@ impl Courier {
 
     /// The register holds the batch. Nobody knows yet under which columns.
     pub(super) fn is_applied(&mut self, date: Option<i64>, now: Duration) {
-        if self.left_out(Mutation::LandingNotSeen) {
+        if self.left_out(Mutation::LandingNotSeen) || self.left_out(Mutation::CreateCarriesRows) {
             return self.is_applied_under(&[], Seen::Later, now, date);
         }
         // Whatever comes between, its rows must not go anywhere else.

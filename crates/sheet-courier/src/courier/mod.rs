@@ -21,6 +21,8 @@ use core::time::Duration;
 
 use crate::cell::Row;
 use crate::durable::{Amend, Batch, Durable, Hold, Marker, Phase, Release, Transition, Wish};
+#[cfg(feature = "mutations")]
+use crate::freeze;
 use crate::freeze::{MAX_BODY_BYTES, MAX_ROWS, Plan};
 use crate::ids::{Fate, MarkerId, marker_key};
 use crate::layout::{Layout, Versions};
@@ -43,6 +45,8 @@ const PROBE_API_EVERY: Duration = Duration::from_secs(120);
 /// So many attempts without an answer, over so long, while other requests are answered: the batch is too big.
 const TOO_MANY_UNKNOWNS: u32 = 4;
 const TOO_LONG_UNKNOWN: Duration = Duration::from_secs(15 * 60);
+/// Between two attempts there is never more: a time-out and a back-off. What is above it is sleep.
+const LONGEST_GAP: Duration = Duration::from_secs(300);
 /// The same for a single row, which cannot be made smaller.
 const NO_ANSWER_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Rows set aside with none accepted between: then it is the sheet.
@@ -159,6 +163,12 @@ pub struct Courier {
     google: Option<(i64, Duration)>,
     trouble: Option<String>,
     mutation: Option<Mutation>,
+    /// The last number that the edge drew.
+    #[cfg(feature = "mutations")]
+    dice: u32,
+    /// The rows that went with the creation of the spreadsheet.
+    #[cfg(feature = "mutations")]
+    carried: usize,
 }
 
 /// What the edge is at.
@@ -221,7 +231,9 @@ struct Trail {
     /// Whether its first write was already counted.
     paid: bool,
     unknowns: u32,
-    first_unknown: Duration,
+    last_unknown: Duration,
+    /// How long there was no answer since the first of these. A board that sleeps does not wait for one.
+    silent: Duration,
     /// Another request was answered since.
     others_answered: bool,
     /// The layout once it is applied, if it was frozen here.
@@ -308,6 +320,10 @@ impl Courier {
             google: None,
             trouble: None,
             mutation: None,
+            #[cfg(feature = "mutations")]
+            dice: 0,
+            #[cfg(feature = "mutations")]
+            carried: 0,
         }
     }
 
@@ -316,8 +332,15 @@ impl Courier {
     #[must_use]
     pub fn mutated(mut self, mutation: Mutation) -> Self {
         self.mutation = Some(mutation);
-        if mutation == Mutation::FoundBatchNotInDoubt {
-            self.trail.doubt = false;
+        match (mutation, &mut self.state.batch) {
+            (Mutation::FoundBatchNotInDoubt, _) => self.trail.doubt = false,
+            (Mutation::FoundBatchIsRemade, Some(batch)) if batch.phase == Phase::Send => {
+                let key = marker_key(&self.state.device.tag);
+                let spaced = [&batch.body[..batch.body.len() - 1], b" }"].concat();
+                let sealed = freeze::reseal(&batch.spreadsheet, &spaced, (batch.id, batch.digest), batch.id, &key);
+                (batch.body, batch.digest) = (sealed.body, sealed.digest);
+            }
+            _ => {}
         }
         self
     }
@@ -521,7 +544,12 @@ impl Courier {
     }
 
     fn freeze(&mut self, oldest: Duration, now: Duration) -> Next {
-        let rows = self.gathered.take().unwrap_or_default();
+        #[cfg_attr(not(feature = "mutations"), expect(unused_mut, reason = "a mutation"))]
+        let mut rows = self.gathered.take().unwrap_or_default();
+        #[cfg(feature = "mutations")]
+        if self.carried > 0 {
+            rows.truncate(self.carried);
+        }
         let (Some(sheet), Some(layout), Some(versions)) = (&self.state.sheet, &self.known.layout, &self.known.versions)
         else {
             return Next::Gather;
@@ -533,7 +561,12 @@ impl Courier {
         if self.left_out(Mutation::NoLayoutRegister) {
             plan.without_registers();
         }
-        let id = MarkerId::of(device.base, device.next_seq);
+        #[cfg_attr(not(feature = "mutations"), expect(unused_mut, reason = "a mutation"))]
+        let mut id = MarkerId::of(device.base, device.next_seq);
+        #[cfg(feature = "mutations")]
+        if self.left_out(Mutation::RandomIds) {
+            id = MarkerId::of(self.dice, 0);
+        }
         let sealed = plan.seal(&sheet.id, id, &self.key());
         let taken = &rows[..plan.rows];
         #[cfg(feature = "mutations")]
@@ -596,7 +629,8 @@ impl Trail {
             oldest: Duration::ZERO,
             paid: false,
             unknowns: 0,
-            first_unknown: Duration::ZERO,
+            last_unknown: Duration::ZERO,
+            silent: Duration::ZERO,
             others_answered: false,
             after: None,
             frozen: None,

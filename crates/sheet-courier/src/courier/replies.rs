@@ -6,7 +6,9 @@ use core::mem;
 use core::time::Duration;
 
 use super::moving::Register;
-use super::{Asked, Courier, Creating, Doing, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle};
+use super::{
+    Asked, Courier, Creating, Doing, LONGEST_GAP, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle,
+};
 use crate::D;
 use crate::answer::{self, Outcome, Reading};
 use crate::durable::{Cause, Closed, Hold, Marker, Phase, SheetRef, Transition, Verdict, Wish};
@@ -25,6 +27,10 @@ impl Courier {
     /// What came of the attempt that [`super::Step::Send`] asked for; it ended at `now`. `random` spreads the retries.
     pub fn answered(&mut self, outcome: Outcome, now: Duration, random: u32) {
         let Doing::Sending(asked, began) = mem::replace(&mut self.doing, Doing::Nothing) else { return };
+        #[cfg(feature = "mutations")]
+        {
+            self.dice = random;
+        }
         if asked == Asked::Batch {
             self.trail.ended = now;
             self.trail.paid = false;
@@ -139,6 +145,10 @@ impl Courier {
                     let title = theirs.unwrap_or_else(|| self.options.title.clone());
                     let url = wire::printable(&created.spreadsheet_url);
                     self.created(SheetRef { id: created.spreadsheet_id, url, title });
+                    #[cfg(feature = "mutations")]
+                    if self.left_out(Mutation::CreateCarriesRows) {
+                        self.carried = self.gathered.as_ref().map_or(0, Vec::len);
+                    }
                 }
                 None => return false,
             },
@@ -255,7 +265,8 @@ impl Courier {
         }
         // Nobody else can have sent the rows: if all attempts were answered, none is alive.
         let may_be_alive = is_void || self.trail.doubt;
-        if may_be_alive && !waited && !self.left_out(Mutation::RekeyAtOnce) {
+        let rule = if is_void { Mutation::VoidRekeyedAtOnce } else { Mutation::RekeyAtOnce };
+        if may_be_alive && !waited && !self.left_out(rule) {
             self.settle = Settle::ReadAgain(self.trail.ended + D, reason);
         } else {
             self.due = Some(self.rekey());
@@ -265,7 +276,12 @@ impl Courier {
     fn refused(&mut self, asked: &Asked, message: String, now: Duration, random: u32) {
         self.trouble = Some(message.clone());
         match asked {
-            Asked::Batch if self.left_out(Mutation::RefusedMeansNotApplied) => self.due = Some(self.halve_unvoided()),
+            Asked::Batch
+                if self.left_out(Mutation::RefusedMeansNotApplied)
+                    || (self.left_out(Mutation::FirstRefusalIsBelieved) && !self.trail.doubt) =>
+            {
+                self.due = Some(self.halve_unvoided());
+            }
             Asked::Batch => {
                 // Also when no attempt was lost: the network below us may have sent it twice.
                 self.settle = Settle::Read(now, message);
@@ -354,9 +370,12 @@ impl Courier {
         if *asked == Asked::Batch {
             self.trail.doubt = true;
             if self.trail.unknowns == 0 {
-                self.trail.first_unknown = now;
+                self.trail.silent = Duration::ZERO;
                 self.trail.others_answered = false;
+            } else {
+                self.trail.silent += now.saturating_sub(self.trail.last_unknown).min(LONGEST_GAP);
             }
+            self.trail.last_unknown = now;
             self.trail.unknowns += 1;
             if self.left_out(Mutation::UnknownIsFailed)
                 && let Next::Commit(change) = self.unfreeze()
@@ -453,6 +472,9 @@ impl Courier {
         let Some(id) = MarkerId::parse(found.metadata_id) else { return Sight::Strange(shown) };
         if let Some(batch) = self.state.batch.as_ref().filter(|batch| batch.id == id) {
             let is_void = matches!(batch.phase, Phase::Void(..));
+            if self.left_out(Mutation::FoundMarkerIsIgnored) {
+                return Sight::Known;
+            }
             return if found.metadata_value == Fate::Applied.value(batch.digest) {
                 Sight::Ours(Settled::Applied)
             } else if found.metadata_value == Fate::Void.value(batch.digest) && is_void {
@@ -472,7 +494,11 @@ impl Courier {
             return Sight::Known;
         }
         let device = &self.state.device;
-        if id.seq(device.base) < device.next_seq { Sight::Unknown(shown) } else { Sight::Strange(shown) }
+        if id.seq(device.base) < device.next_seq || self.left_out(Mutation::RandomIds) {
+            Sight::Unknown(shown)
+        } else {
+            Sight::Strange(shown)
+        }
     }
 }
 

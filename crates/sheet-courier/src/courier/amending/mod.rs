@@ -248,6 +248,11 @@ impl Courier {
             (Ask::Write, Stage::Write(_, before)) => {
                 wire::write_matching(target?, &wire::anchored(id()?, &key, OPEN), &before.written)
             }
+            #[cfg(feature = "mutations")]
+            (Ask::Close(Closing::Change), _) if self.left_out(Mutation::AnchorDeleted) => {
+                let anchor = [(id()?, key.as_str(), OPEN)];
+                update(target?, freeze::prune_body(anchor.into_iter(), freeze::PruneBy::All))
+            }
             (Ask::Close(Closing::Change), _) => update(target?, freeze::update_anchor_body(id()?, &key)),
             (Ask::Close(Closing::Create), _) => update(target?, freeze::close_anchor_body(id()?, &key)),
             (Ask::Close(Closing::Look), _) => wire::get_marker(target?, id()?),
@@ -348,6 +353,11 @@ impl Courier {
     ) -> Option<Stage> {
         let again = |how| Some(Stage::Close(how, is_written));
         match how {
+            Closing::Change if self.left_out(Mutation::AnchorDeleted) => {
+                wire::parse_batch_reply(body)?;
+                self.anchor_is_closed(is_written, date);
+                again(how)
+            }
             Closing::Change => {
                 let (id, updated) = wire::parse_updated(body)?;
                 if Some(id.as_str()) != target {
@@ -402,6 +412,9 @@ impl Courier {
     /// Google's no.
     pub(super) fn amend_refused(&mut self, ask: Ask, message: String, now: Duration, random: u32) {
         match (ask, self.amending.stage.clone()) {
+            (Ask::Close(Closing::Change), Stage::Close(_, is_written)) if self.left_out(Mutation::AnchorDeleted) => {
+                self.anchor_is_closed(is_written, None);
+            }
             // It is there; or it is not, and was to be changed.
             (Ask::Close(Closing::Change), Stage::Close(_, is_written)) => {
                 self.amending.stage = Stage::Close(Closing::Create, is_written);
