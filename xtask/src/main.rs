@@ -167,7 +167,7 @@ fn doc() -> Step {
 fn world(seeds: &str) -> Step {
     cargo(
         &["test", "--release", "--locked", "--package", "rowkeeper", "--test", "world", "--", "--nocapture"],
-        &[("WORLD_SEEDS", seeds)],
+        &[("WORLD_SEEDS", seeds), ("WORLD_MUTATION_SEEDS", "2000")],
     )
 }
 

@@ -187,22 +187,6 @@ pub(crate) fn narrow(seed: u64) -> Plan {
     Plan { weather: Weather { narrow: 1.0, ..plan.weather }, ..plan }
 }
 
-/// People move, insert, rename and delete columns while batches are on their way. Nobody adds one for a new key
-/// meanwhile: its header may be written over that of a column which a person has just pushed there.
-pub(crate) fn moving(seed: u64) -> Plan {
-    let mut chance = Chance::seeded(seed);
-    Plan {
-        columns: 0.04,
-        people: 0.02,
-        devices: chance.pick(&[1, 2]),
-        rows: 30,
-        burst: chance.pick(&[1, 4]),
-        pause: chance.pick(&[5, 60, 900]),
-        new_columns: 0.0,
-        ..stormy(seed)
-    }
-}
-
 /// Wall clocks step, also for years and back.
 pub(crate) fn wandering(seed: u64) -> Plan {
     Plan { clocks: 0.05, ..stormy(seed) }

@@ -162,7 +162,7 @@ impl World {
                     let _ = self.net.google.set_trashed(&sheet, false);
                 }
             }
-            if steps > 60_000 {
+            if steps > if self.plan.left_out.is_some() { 15_000 } else { 60_000 } {
                 return Err(self.wrong("it never becomes quiet"));
             }
             self.turn()?;
