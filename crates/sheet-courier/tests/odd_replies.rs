@@ -87,6 +87,7 @@ impl Bench {
             earlier: Vec::new(),
             anchors: Vec::new(),
             release: None,
+            creating: false,
             spare: Identity { tag: Tag::parse("zyxwvu").unwrap(), base: 9 },
         };
         let table = Table { name: "t".into(), columns: vec!["n".into()] };
