@@ -105,6 +105,7 @@ pub(crate) fn stormy(seed: u64) -> Plan {
         crowds: 0.0,
         sleeps: 0.0,
         people: 0.0,
+        columns: 0.0,
         amends: 0.0,
         words: 0.0,
         revoked: 0.0,
@@ -154,6 +155,22 @@ pub(crate) fn restored(seed: u64) -> Plan {
 /// People sort, delete and amend rows all the time.
 pub(crate) fn amending(seed: u64) -> Plan {
     Plan { devices: 2, amends: 0.1, people: 0.05, rows: 30, ..stormy(seed) }
+}
+
+/// People move, insert, rename and delete columns while batches are on their way. Nobody adds one for a new key
+/// meanwhile: its header may be written over that of a column which a person has just pushed there.
+pub(crate) fn moving(seed: u64) -> Plan {
+    let mut chance = Chance::seeded(seed);
+    Plan {
+        columns: 0.04,
+        people: 0.02,
+        devices: chance.pick(&[1, 2]),
+        rows: 30,
+        burst: chance.pick(&[1, 4]),
+        pause: chance.pick(&[5, 60, 900]),
+        new_columns: 0.0,
+        ..stormy(seed)
+    }
 }
 
 /// Somebody starts a second board with a copy of the state directory, and both go on.
