@@ -386,6 +386,13 @@ pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::C
     };
     let mut record = record_of(&old)?;
     record.amend(&record_of(&body)?.fields);
+    // What waits behind it comes along: written later, it would undo what is amended while the row is queued.
+    let mut behind = tx.prepare_cached(
+        "SELECT body FROM amend WHERE id = ?1 AND n > ?2 AND displaced IS NULL AND reason IS NULL ORDER BY n",
+    )?;
+    for body in behind.query_map(params![&id, amend], |row| row.get::<_, String>(0))? {
+        record.amend(&record_of(&body?)?.fields);
+    }
     let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
     tx.execute(
         "INSERT INTO row(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms)
@@ -393,7 +400,7 @@ pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::C
         (&id, body),
     )?;
     tx.execute("DELETE FROM delivered WHERE id = ?1", (&id,))?;
-    tx.execute("DELETE FROM amend WHERE n = ?1", (amend,))?;
+    tx.execute("DELETE FROM amend WHERE n = ?2 OR (id = ?1 AND n > ?2 AND reason IS NULL)", params![&id, amend])?;
     Ok(())
 }
 
@@ -574,6 +581,27 @@ mod tests {
         commit(&outbox, &Transition::Returns { amend: next.handle }).unwrap();
         assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 5.0)]));
         assert_eq!(only(&outbox).id, id);
+        assert!(outbox.due_amend().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_row_that_comes_back_brings_all_that_was_said_of_it() {
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        applied(&outbox, freeze(&outbox).unwrap());
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        let first = outbox.due_amend().unwrap().unwrap();
+        let anchor = Anchor { id: MarkerId::of(0, 2), seq: 2, spreadsheet: "s".into() };
+        commit(&outbox, &Transition::Anchored { amend: first.handle, anchor }).unwrap();
+        outbox.amend(&id, &fields(&[("b", 4.0)])).unwrap();
+        let closed = Marker { value: "closed".into(), ..marker(&outbox, MarkerId::of(0, 2), Fate::Void) };
+        let change = Transition::AnchorClosed { amend: first.handle, marker: closed, is_written: false };
+        commit(&outbox, &change).unwrap();
+        // Nothing of it waits any more, or it would be written over what is said from now on.
+        commit(&outbox, &Transition::Returns { amend: first.handle }).unwrap();
+        assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 4.0)]));
+        assert_eq!(outbox.amend(&id, &fields(&[("b", 5.0)])).unwrap(), Amended::Merged);
+        applied(&outbox, freeze(&outbox).unwrap());
         assert!(outbox.due_amend().unwrap().is_none());
     }
 
