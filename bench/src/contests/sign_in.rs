@@ -17,11 +17,14 @@ use crate::stats::{Sample, number};
 
 const HOW: &str = "A device asks for a code; its owner approves it some seconds later, at the same moments for everybody. \
 *Behind* is the time from the approval until the emulator gave out the token. RFC 8628 lets a client ask once an \
-interval, so half an interval is what can be had on average. Round trip 50 ms, plain; all contestants at the same time, \
-each with its own emulator.";
+interval, so half an interval is what can be had on average; the moments are spread evenly over one. Round trip 50 ms, \
+plain; all contestants at the same time, each with its own emulator.";
 
-/// After the code was shown; in intervals.
-const APPROVED_AFTER: [f64; 5] = [1.5, 2.3, 2.7, 3.1, 1.9];
+/// When the owner approves, after the code was shown and in intervals: somewhere in the second one, evenly, so that no
+/// client is lucky with all of them.
+fn moments(turns: u32) -> Vec<f64> {
+    (0..turns).map(|turn| 1.0 + (f64::from(turn) + 0.5) / f64::from(turns)).collect()
+}
 
 pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     let mut section = Section::new("Sign-in", HOW);
@@ -36,7 +39,7 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
         let columns = ["", "behind approval, s", "in intervals", "polls", "told to slow down"];
         let mut table = Table::new(format!("interval {interval} s"), &columns);
         let results: Vec<Result<Vec<SignIn>>> = thread::scope(|scope| {
-            let moments = &APPROVED_AFTER[..form.pick(2, 3)];
+            let moments = &moments(form.pick(2, 8));
             let running: Vec<_> = able
                 .iter()
                 .map(|contestant| scope.spawn(move || turns(tools, *contestant, *interval, moments)))
