@@ -3,13 +3,16 @@
 //! Whatever a command prints is searched for secrets, in every test: see [`Ran`].
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 use std::{fmt, fs};
 
+use pty_process::blocking::Pty;
 use rowkeeper::clock::{Clock, Mono, SystemClock};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -93,6 +96,16 @@ impl Device {
         let ran = running.end();
         writing.join().unwrap();
         ran
+    }
+
+    /// Starts a command at a terminal, for a person who reads and types.
+    pub(crate) fn at_terminal(&self, arguments: &[&str]) -> Terminal {
+        let (terminal, end) = pty_process::blocking::open().unwrap();
+        let child = pty_process::blocking::Command::from(self.command(arguments)).spawn(end).unwrap();
+        let screen = File::from(terminal.as_fd().try_clone_to_owned().unwrap());
+        let running =
+            Running { arguments: arguments.join(" "), child, out: Heard::listen(screen), err: Heard::default() };
+        Terminal { running, keyboard: terminal }
     }
 
     /// `record`, which must work; the record's id.
@@ -222,6 +235,30 @@ impl Drop for Running {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
+    }
+}
+
+/// A command at a terminal. What it says on stdout and stderr, and what is typed, is on one screen.
+pub(crate) struct Terminal {
+    running: Running,
+    keyboard: Pty,
+}
+
+impl Terminal {
+    /// Waits for a whole line that has `text` in it.
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) {
+        self.running.line(|line| line.contains(text));
+    }
+
+    #[track_caller]
+    pub(crate) fn types(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn end(self) -> Ran {
+        self.running.end()
     }
 }
 

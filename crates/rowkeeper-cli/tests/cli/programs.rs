@@ -227,6 +227,34 @@ fn init_writes_a_file_that_works_and_never_over_another() {
     device.run(&["status"]).exits(0);
 }
 
+/// A person at a terminal is asked for what was not said; Enter takes what stands in the brackets.
+#[test]
+fn init_asks_a_person_at_a_terminal() {
+    let device = Device::alone();
+    let mut terminal = device.at_terminal(&["init", "--title", "Workshop"]);
+    terminal.types("1234.apps.googleusercontent.com\n\nEurope/Vienna\nreadings\n");
+    let asked = terminal.end().exits(0).out;
+    for question in
+        ["client's id", "[client_secret]", "[UTC]", "[records]", "put the client's secret into client_secret"]
+    {
+        assert!(asked.contains(question), "{question}: {asked}");
+    }
+    assert!(!asked.contains("title"), "{asked}");
+    let written = fs::read_to_string(device.home().join("rowkeeper.toml")).unwrap();
+    for line in [
+        "client_id = \"1234.apps.googleusercontent.com\"",
+        "client_secret_file = \"client_secret\"",
+        "title = \"Workshop\"",
+        "timezone = \"Europe/Vienna\"",
+        "name = \"readings\"",
+    ] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    // Nobody is asked where nobody is.
+    device.feed(&["init", "--output", "other.toml"], "x\n").exits(0);
+    assert!(fs::read_to_string(device.home().join("other.toml")).unwrap().contains("client_id = \"\""));
+}
+
 #[test]
 fn the_demo_needs_nobody_and_proves_itself() {
     let device = Device::alone();

@@ -34,6 +34,16 @@ fn record(device: &Device, n: u32) {
     device.run(&["deliver"]).exits(0);
 }
 
+/// Two devices that share a spreadsheet, which has a row of the first one; and its id.
+fn two_on_one_spreadsheet(google: &Google) -> (Device, Device, String) {
+    let device = google.signed_in();
+    record(&device, 1);
+    let sheet = sheet_of(&device);
+    let sibling = google.signed_in();
+    sibling.run(&["sheet", "adopt", &sheet]).exits(0);
+    (device, sibling, sheet)
+}
+
 fn n(numbers: &[f64]) -> Vec<String> {
     numbers.iter().map(|number| format!("{:?}", CellValue::Number(*number))).collect()
 }
@@ -66,11 +76,7 @@ fn rows_go_to_a_new_spreadsheet_and_back_to_the_old_one() {
 #[test]
 fn a_full_spreadsheet_is_left_for_the_next_one_by_itself_and_siblings_follow() {
     let google = Google::start();
-    let device = google.signed_in();
-    record(&device, 1);
-    let first = sheet_of(&device);
-    let sibling = google.signed_in();
-    sibling.run(&["sheet", "adopt", &first]).exits(0);
+    let (device, sibling, first) = two_on_one_spreadsheet(&google);
     record(&sibling, 2);
     assert_eq!(numbers(&google, &first), n(&[1.0, 2.0]), "two devices share it");
 
@@ -115,11 +121,7 @@ fn a_new_spreadsheet_has_no_cell_that_nobody_asked_for() {
 #[test]
 fn a_person_tidies_up_after_another_device() {
     let google = Google::start();
-    let device = google.signed_in();
-    record(&device, 1);
-    let first = sheet_of(&device);
-    let sibling = google.signed_in();
-    sibling.run(&["sheet", "adopt", &first]).exits(0);
+    let (device, sibling, first) = two_on_one_spreadsheet(&google);
     (2..6).for_each(|n| record(&sibling, n));
 
     let listed = || device.run(&["sheet", "tidy", "--json"]).exits(0).json().as_array().unwrap().clone();
@@ -152,6 +154,40 @@ fn a_person_tidies_up_after_another_device() {
     let mut all = numbers(&google, &first);
     all.sort();
     assert_eq!(all, n(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]));
+}
+
+/// On a terminal a person is asked about each device; without one nobody is, and without a yes nothing goes.
+#[test]
+fn a_person_is_asked_before_anything_is_tidied() {
+    let google = Google::start();
+    let (device, sibling, _) = two_on_one_spreadsheet(&google);
+    (2..5).for_each(|n| record(&sibling, n));
+    let markers = || {
+        let found = device.run(&["sheet", "tidy", "--json"]).exits(0).json();
+        let other = found.as_array().unwrap().iter().find(|found| found["this_device"] == false).unwrap().clone();
+        (other["device"].as_str().unwrap().to_owned(), other["markers"].as_u64().unwrap())
+    };
+    let (tag, before) = markers();
+    assert_eq!(before, 3);
+    let asked = |arguments: &[&str], answer: &str| {
+        let mut terminal = device.at_terminal(&[&["sheet", "tidy"], arguments].concat());
+        terminal.shows(&format!("Remove 2 old markers of device {tag}? Only if it is switched off for good"));
+        terminal.types(answer);
+        terminal.end().exits(0).out
+    };
+    // Enter is a no, and so is what nobody understands.
+    for answer in ["\n", "n\n", "yes please\n", "\u{4}"] {
+        assert!(!asked(&[], answer).contains("markers removed"), "{answer:?}");
+    }
+    assert!(asked(&["--device", &tag], "no\n").contains("nothing to remove"));
+    assert_eq!(markers(), (tag.clone(), before), "nothing was removed yet");
+    // A list that goes to a pipe is only a list, and an answer that comes from one is none.
+    let piped = device.feed(&["sheet", "tidy"], "y\n").exits(0);
+    assert!(piped.out.contains(&tag) && !piped.out.contains("markers removed") && piped.err.is_empty(), "{piped:?}");
+    device.feed(&["sheet", "tidy", "--device", &tag], "y\n").exits(2).says("say --yes");
+    assert_eq!(markers(), (tag.clone(), before), "nothing was removed yet");
+    assert!(asked(&[], "Y\n").contains(&format!("{tag}: 2 markers removed")));
+    assert_eq!(markers(), (tag, 1), "the newest one stays");
 }
 
 /// Creating a spreadsheet cannot be repeated safely: what may lie about is named.
