@@ -124,12 +124,12 @@ impl Courier {
     /// Before an old batch is sent again: columns may have been moved since it was frozen, or tabs renamed. Then its rows
     /// go back to the queue, by way of a void, and are frozen anew.
     pub(super) fn outdated(&mut self, now: Duration) -> Option<Next> {
-        let looked = self.known.layout.as_ref().map_or(Duration::ZERO, |_| self.known.at);
         let is_old = |at: Duration| now.saturating_sub(at) >= C;
         if self.trail.frozen.is_some_and(|frozen| !is_old(frozen)) {
             return None;
         }
-        if is_old(looked) {
+        // Not the tabs alone: they are the first half of a look that is under way.
+        if self.known.layout.is_some() && is_old(self.known.at) {
             self.known.layout = None;
             self.known.tabs = None;
         }
