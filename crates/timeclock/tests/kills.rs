@@ -11,8 +11,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use google_emulator::{CellValue, Client, Options, Server, ServerOptions};
+use google_emulator::{CellValue, Client, Faults, Options, Rule, Server, ServerOptions};
 use rowkeeper::clock::{Clock, SystemClock};
+use serde_json::json;
 use timeclock::twin::Said;
 
 /// Far more than anything here takes on a loaded machine.
@@ -179,7 +180,9 @@ fn killed_at_any_moment_of_a_punch_it_loses_none_and_doubles_none() {
     gadget.dies();
 }
 
-/// Two clocks, one sheet: the second is told to join, signs in by itself, and lists the projects of the first.
+/// Two clocks, one sheet: the second is told to join, signs in by itself, and lists the projects of the first. Both open
+/// their first row at once, and so both make its tab: one is refused, and its row is in the sheet a moment later all the
+/// same, not after the minute for which old reads are waited out.
 #[test]
 fn a_second_clock_joins_the_sheet_of_the_first() {
     let server = google("127.0.0.1:0");
@@ -200,12 +203,25 @@ fn a_second_clock_joins_the_sheet_of_the_first() {
     waits_for(|| {
         std::fs::read_to_string(homes[1].path().join("state/lookups.json")).is_ok_and(|kept| kept.contains("Bee"))
     });
+    // Each has its request ready, with the tab in it, before either gets it through.
+    let busy = |device: &str| -> Rule {
+        let rule =
+            json!({"path": ":batchUpdate", "body": device, "times": 3, "action": {"do": "status", "status": 503}});
+        serde_json::from_value(rule).unwrap()
+    };
+    let faults = Faults { rules: vec![busy("\"door\""), busy("\"gate\"")], ..Faults::default() };
+    server.with_model(|model| model.set_faults(faults));
+    let begun = SystemClock.mono();
     for (clock, turn) in [(&mut door, "turn -1"), (&mut gate, "turn 1")] {
         clock.does(turn);
         clock.does("press");
         clock.shows(&["since"]);
     }
     waits_for(|| timesheet(&server).len() == 2);
+    let took = SystemClock.mono().since(begun);
+    assert!(took < Duration::from_secs(55), "{took:?}");
+    let refused = server.with_model(|model| model.faults().rules.iter().map(|rule| rule.struck).collect::<Vec<_>>());
+    assert_eq!(refused, [3, 3], "both had a request of their own on its way");
     let mut projects: Vec<_> = timesheet(&server).into_iter().map(|(project, _)| project).collect();
     projects.sort();
     assert_eq!(projects, ["Ant", "Bee"]);

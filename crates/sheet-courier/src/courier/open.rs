@@ -85,18 +85,21 @@ impl Courier {
         if cause == Cause::Content && reason.contains(STORAGE_LIMIT_HINT) {
             return self.there_was_no_room(date, now);
         }
-        // Perhaps it was the layout register that was taken, and it is read too old again: a good row must not be set
-        // aside for that.
-        let old_until = self.trail.ended + OLD_HEADER;
-        if cause == Cause::Content && now < old_until && self.changes_layout() {
-            self.known = Known::default();
-            return Next::Wait(old_until);
-        }
-        if cause == Cause::Content
-            && let Some(read) = self.layout_needed(now)
-        {
-            // A layout that was read after the refusal tells whether it was the content.
-            return read;
+        if cause == Cause::Content {
+            // Perhaps it was the layout register that was taken. A read that shows another layout says so, and the rows go
+            // again at once. One that does not may be too old: a good row must not be set aside for that.
+            let old_until = self.trail.ended + OLD_HEADER;
+            let seems_unchanged = self.state.batch.as_ref().is_some_and(|batch| self.layout_unchanged(batch));
+            if seems_unchanged && self.known.at < old_until && self.changes_layout() {
+                if now < old_until {
+                    return Next::Wait(old_until);
+                }
+                self.known = Known::default();
+            }
+            if let Some(read) = self.layout_needed(now) {
+                // A layout that was read after the refusal tells whether it was the content.
+                return read;
+            }
         }
         self.voided_now(cause, reason, date)
     }
@@ -160,7 +163,7 @@ impl Courier {
         Next::Commit(Transition::Voided { marker, verdict, tally, hold, wish })
     }
 
-    /// Whether the open batch takes a layout register. A text that looks like one costs a minute and nothing else.
+    /// Whether the open batch takes a layout register. A text that looks like one costs a refused row a minute, nothing else.
     fn changes_layout(&self) -> bool {
         let key = LAYOUT_KEY.as_bytes();
         self.state.batch.as_ref().is_some_and(|batch| batch.body.windows(key.len()).any(|text| text == key))
