@@ -160,6 +160,21 @@ fn the_same_trouble_does_not_fill_the_log() {
     assert_eq!(lines.len(), said, "{ended:?}");
 }
 
+/// Trouble that one process left in the outbox is over when another has delivered.
+#[test]
+fn trouble_is_not_said_any_more_when_another_process_delivered() {
+    let google = Google::start();
+    let device = google.signed_in();
+    device.record(&["a=1"]);
+    google.set_faults([fault("/v4/", google_emulator::Action::Reset { when: google_emulator::When::Before })]);
+    device.run(&["deliver", "--for", "1s"]).exits(75);
+    let status = device.status();
+    assert!(status["delivery"]["last_error"].is_string(), "{status}");
+    google.set_faults([]);
+    device.run(&["deliver"]).exits(0);
+    assert_eq!(device.status()["delivery"], json!({ "state": "idle", "next_try_at": null, "last_error": null }));
+}
+
 #[test]
 fn a_deleted_spreadsheet_is_said_and_costs_no_record() {
     let google = Google::start();

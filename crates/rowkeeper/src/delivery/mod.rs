@@ -116,7 +116,8 @@ pub struct Delivery {
     settings: Settings,
     /// Made from the disk; thrown away when the disk and it may differ.
     courier: Option<Courier>,
-    last_status: Status,
+    /// As it stands in the outbox; `None` until it was read, for the process before may have left some.
+    last_status: Option<Status>,
     prepare: Box<dyn Fn(Courier) -> Courier + Send>,
     _lock: DeliveryLock,
 }
@@ -124,14 +125,7 @@ pub struct Delivery {
 impl Delivery {
     /// A sender that holds `lock`. Nothing is read or sent yet.
     pub fn new(outbox: Arc<Outbox>, settings: Settings, lock: DeliveryLock) -> Self {
-        Self {
-            outbox,
-            settings,
-            courier: None,
-            last_status: Status::default(),
-            prepare: Box::new(|courier| courier),
-            _lock: lock,
-        }
+        Self { outbox, settings, courier: None, last_status: None, prepare: Box::new(|courier| courier), _lock: lock }
     }
 
     /// For simulations that leave out a rule.
@@ -289,15 +283,20 @@ impl Delivery {
             clock.wall().unix_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX))
         });
         let status = Status { last_error, next_try };
-        let moved = match (status.next_try, self.last_status.next_try) {
+        let said = match self.last_status.take() {
+            Some(said) => said,
+            None => self.outbox.status()?,
+        };
+        let moved = match (status.next_try, said.next_try) {
             // The same wait, computed a moment later.
             (Some(new), Some(old)) => new.abs_diff(old) > 500,
             (new, old) => new != old,
         };
-        if moved || status.last_error != self.last_status.last_error {
+        let is_new = moved || status.last_error != said.last_error;
+        if is_new {
             self.outbox.set_status(&status)?;
-            self.last_status = status;
         }
+        self.last_status = Some(if is_new { status } else { said });
         Ok(())
     }
 
