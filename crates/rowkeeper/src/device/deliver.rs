@@ -233,7 +233,8 @@ pub(crate) fn hold_advice(hold: &Hold) -> String {
         ),
         Hold::SheetRefuses { message } => {
             format!(
-                "the sheet refuses every record ({message}); look whether a tab is protected or a header was changed"
+                "the sheet refuses every record ({message}); look whether a tab is protected or a header was changed, then \
+                 say `rowkeeper queue retry --set-aside`"
             )
         }
         Hold::Full { message } => {

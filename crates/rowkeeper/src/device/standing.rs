@@ -56,7 +56,11 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
         delivery: status::Delivery {
             state,
             next_try_at: said.next_try.map(When),
-            last_error: hold.or(said.last_error),
+            last_error: match (hold, said.last_error) {
+                // It may need a person on its way after all.
+                (Some(hold), Some(said)) if !needs_person => Some(format!("{hold} ({said})")),
+                (hold, said) => hold.or(said),
+            },
         },
     })
 }

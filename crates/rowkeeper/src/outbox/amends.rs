@@ -131,7 +131,8 @@ impl Outbox {
         Ok(listed.collect::<Result<_, _>>()?)
     }
 
-    /// The amendment whose turn it is: the one that is being written, else the oldest.
+    /// The amendment whose turn it is: the one that is being written, else the oldest. None of a row whose values, and
+    /// whose id, are under wrong columns until a person has looked: it would not be found.
     ///
     /// # Errors
     /// The disk could not be read, or holds what this program did not write.
@@ -140,7 +141,9 @@ impl Outbox {
         let mut statement = connection.prepare_cached(
             "SELECT n, id, body, anchor, seq, target,
                     (SELECT spreadsheet FROM delivered WHERE delivered.id = amend.id ORDER BY n DESC LIMIT 1), displaced
-             FROM amend WHERE due = 1 AND reason IS NULL ORDER BY anchor IS NULL, displaced IS NULL, n LIMIT 1",
+             FROM amend WHERE due = 1 AND reason IS NULL AND (displaced NOT NULL OR id NOT IN
+                (SELECT id FROM amend WHERE displaced NOT NULL AND reason NOT NULL))
+             ORDER BY anchor IS NULL, displaced IS NULL, n LIMIT 1",
         )?;
         let mut found = statement.query(())?;
         let Some(row) = found.next()? else { return Ok(None) };
@@ -623,6 +626,41 @@ mod tests {
             assert_eq!(outbox.amend(maybe, &new).unwrap(), Amended::Kept, "{maybe}");
         }
         assert_eq!(outbox.amend("nope", &new).unwrap(), Amended::Unknown);
+    }
+
+    /// Its id is under another column too: who looked for it would take it for deleted, and bring it back.
+    #[test]
+    fn an_amendment_waits_behind_a_displaced_row_that_waits_for_a_person() {
+        use super::super::Which;
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        let batch = freeze(&outbox).unwrap();
+        let (spreadsheet, meant) = ("s".to_owned(), vec!["_id".to_owned()]);
+        let row = Displaced { row: id.clone(), spreadsheet, sheet_id: 1, meant, found: Vec::new(), cells: Vec::new() };
+        let marker = marker(&outbox, batch, Fate::Applied);
+        let change = Transition::Applied { marker, tally: Tally::default(), displaced: vec![row] };
+        commit(&outbox, &change).unwrap();
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        let first = outbox.due_amend().unwrap().unwrap();
+        assert!(first.displaced.is_some());
+        commit(&outbox, &Transition::Stuck { amend: first.handle, reason: "protected".into() }).unwrap();
+        assert!(outbox.due_amend().unwrap().is_none());
+        outbox.retry(Which::Ids(&[id])).unwrap();
+        assert_eq!(outbox.due_amend().unwrap().unwrap().handle, first.handle);
+        commit(&outbox, &Transition::Gone { amend: first.handle }).unwrap();
+        assert!(outbox.due_amend().unwrap().unwrap().displaced.is_none());
+    }
+
+    #[test]
+    fn a_row_that_was_to_be_dropped_with_its_batch_stays_if_all_are_to_be_sent_again() {
+        use super::super::Which;
+        let outbox = with_sheet();
+        record(&outbox, None);
+        let batch = freeze(&outbox).unwrap();
+        assert_eq!(outbox.drop_rows(Which::All).unwrap().in_flight, 1);
+        outbox.retry(Which::All).unwrap();
+        voided(&outbox, batch, Verdict::Return);
+        assert_eq!(outbox.counts().unwrap().waiting, 1);
     }
 
     #[test]

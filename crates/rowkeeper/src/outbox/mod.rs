@@ -111,7 +111,7 @@ impl Outbox {
     /// As [`Outbox::open`]; also when a crash left a log beside the file that cannot be read without writing.
     pub fn open_to_look(path: &Path, options: Options) -> Result<Self, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let log = path.with_extension("sqlite-wal");
+        let log = durable::with_suffix(path, "-wal");
         // Without a log nothing is missing from the main file, and "immutable" spares SQLite its side files.
         let unchanging = !log.metadata().is_ok_and(|log| log.len() > 0);
         let mut uri = String::from("file:");

@@ -176,6 +176,7 @@ impl Outbox {
             Which::SetAside => retried.returned = tx.execute(set, ())? + tx.execute(amend, ())?,
             Which::All => {
                 retried.returned = tx.execute(set, ())? + tx.execute(&unbind, ())? + tx.execute(amend, ())?;
+                tx.execute("UPDATE row SET unwanted = 0 WHERE unwanted = 1", ())?;
             }
             Which::Ids(ids) => {
                 let one = format!("{set} AND id = ?1");
