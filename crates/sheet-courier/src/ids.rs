@@ -190,7 +190,7 @@ pub fn marker_key(tag: &Tag) -> String {
 /// Characters a marker takes of Google's 30,000: key and value count.
 pub const MARKER_CHARS: usize = 8 + 12;
 
-/// The first 16 bytes of a caller's own row id, hashed with the table it is for: what `seen id` keeps.
+/// The first 16 bytes of the hash of a caller's own row id: what `seen id` keeps.
 pub fn caller_id_hash(id: &str) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(b"rowkeeper id\0");

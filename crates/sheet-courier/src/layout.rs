@@ -90,8 +90,11 @@ pub(crate) fn versions(found: &[Metadata]) -> Versions {
         let sheet_id = parts.next().and_then(|text| text.parse::<i32>().ok());
         let mut number = || parts.next().and_then(|text| text.parse::<u32>().ok());
         if let (Some(sheet_id), Some(version), Some(columns)) = (sheet_id, number(), number()) {
-            let highest = versions.entry(sheet_id).or_default();
-            *highest = Register { version, columns }.max(*highest);
+            // None of ours counts so far: there is always a next one.
+            if version < u32::MAX {
+                let highest = versions.entry(sheet_id).or_default();
+                *highest = Register { version, columns }.max(*highest);
+            }
         }
     }
     versions

@@ -144,6 +144,7 @@ impl Courier {
     fn forget_batch(&mut self) {
         self.settle = Settle::No;
         self.voided = None;
+        self.void_seen = false;
         self.landed = None;
     }
 }

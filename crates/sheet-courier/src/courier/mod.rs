@@ -122,6 +122,8 @@ pub struct Courier {
     settle: Settle,
     /// The void marker of the open batch is there; seen at this `Date` of Google's.
     voided: Option<Option<i64>>,
+    /// The last check showed that marker: the layout registers beside it are no older than it.
+    void_seen: bool,
     /// The open batch is there.
     landed: Option<Landed>,
     checked_at: Option<Duration>,
@@ -292,6 +294,7 @@ impl Courier {
             due: None,
             settle: Settle::No,
             voided: None,
+            void_seen: false,
             landed: None,
             checked_at: None,
             suspicion: None,
@@ -393,7 +396,7 @@ impl Courier {
     pub fn next(&mut self, now: Duration) -> Step {
         match self.doing {
             // The edge lost track of an attempt: it may be alive.
-            Doing::Sending(Asked::Batch, _) => self.trail.doubt = true,
+            Doing::Sending(Asked::Batch, _) => (self.trail.doubt, self.trail.ended) = (true, now),
             Doing::Sending(Asked::Create, _) => self.creating = Creating::Unknown,
             Doing::Sending(Asked::Amend(ask), _) => self.amend_lost(ask, String::from("no answer"), now, 0),
             _ => {}

@@ -123,6 +123,8 @@ impl Courier {
         self.due = match &self.state.wish {
             None => Some(Transition::SheetCreated(sheet)),
             Some(Wish::Next) => Some(Transition::Wished(Wish::Claim(sheet))),
+            // A person wished for another while this one was being made, which lies about now, empty.
+            Some(Wish::Adopt(_)) => None,
             Some(_) => self.moved_to(sheet),
         };
     }
@@ -233,6 +235,19 @@ impl Courier {
         Some(Next::Ask(if self.bound.void { Asked::BoundVoid } else { Asked::BoundCheck }))
     }
 
+    /// Nothing can be learned of the first one now: the next one's turn.
+    pub(super) fn bound_later(&mut self, until: Duration) {
+        let others = self.state.bound.len().min(1);
+        self.state.bound.rotate_left(others);
+        self.bound.wait(until);
+    }
+
+    pub(super) fn bound_closed(&mut self, why: &str, now: Duration) {
+        let each = u32::try_from(self.state.bound.len()).unwrap_or(u32::MAX).max(1);
+        self.bound_later(now + PROBE_EVERY / each);
+        self.trouble = Some(format!("rows may be in an earlier spreadsheet, which does not say so: {why}"));
+    }
+
     pub(super) fn bound_call(&self, asked: &Asked) -> Call {
         let Some(batch) = self.state.bound.first() else { return wire::get_tabs("") };
         let key = self.key_of(batch.id, batch.seq);
@@ -263,7 +278,7 @@ impl Courier {
                 Some(found) if found.metadata_value == Fate::Void.value(batch.digest) => Fate::Void,
                 // A copy's: a person has to tell what became of the rows.
                 Some(_) => {
-                    self.bound.wait(now + PROBE_EVERY);
+                    self.bound_closed("it knows another batch by that name", now);
                     return true;
                 }
                 // Absent, but reads may be old and attempts alive: only a void makes sure.

@@ -87,14 +87,15 @@ impl Courier {
         }
         if cause == Cause::Content {
             // Perhaps it was the layout register that was taken. A read that shows another layout says so, and the rows go
-            // again at once. One that does not may be too old: a good row must not be set aside for that.
+            // again at once. One that does not may be too old, unless it shows the void, which came after the refusal: a
+            // good row must not be set aside for that.
             let old_until = self.trail.ended + OLD_HEADER;
             let seems_unchanged = self.state.batch.as_ref().is_some_and(|batch| self.layout_unchanged(batch));
-            if seems_unchanged && self.known.at < old_until && self.changes_layout() {
-                if now < old_until {
-                    return Next::Wait(old_until);
-                }
+            if seems_unchanged && !self.void_seen && self.known.at < old_until && self.changes_layout() {
                 self.known = Known::default();
+                if now < old_until {
+                    return Next::Wait(old_until.min(now + OLD_HEADER / 12));
+                }
             }
             if let Some(read) = self.layout_needed(now) {
                 // A layout that was read after the refusal tells whether it was the content.

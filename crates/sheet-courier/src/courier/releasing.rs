@@ -375,7 +375,7 @@ impl Courier {
             let cells = |row: u32| {
                 let shown =
                     shown.iter().filter(|shown| shown.tab == part.sheet_id && shown.start_column == part.column);
-                shown.into_iter().find(|shown| shown.start_row + 1 == row).map(|shown| &shown.rows)
+                shown.into_iter().find(|shown| shown.start_row == row - 1).map(|shown| &shown.rows)
             };
             let is_header = |rows: &Vec<Vec<String>>| {
                 rows.first().and_then(|row| row.first()).is_some_and(|name| name == ID_COLUMN)

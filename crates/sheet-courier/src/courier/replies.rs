@@ -65,12 +65,14 @@ impl Courier {
         }
         match reading {
             Reading::Success(body) => {
+                // What is said from here on is about this answer.
+                let before = self.trouble.take();
                 if self.succeeded(&asked, &body, began, date, now) {
                     self.backoffs[usize::from(is_write(&asked))].reset();
-                    self.trouble = None;
                     // Only a reply that is Google's beyond doubt may tell the time: prunes depend on it.
                     self.google = date.map(|date| (date, now)).or(self.google);
                 } else {
+                    self.trouble = before;
                     self.lost_track(&asked, "an answer that is not Google's".into(), now, random);
                 }
             }
@@ -94,7 +96,7 @@ impl Courier {
             Asked::Void if self.is_our_reply(body) => self.voided = Some(date),
             Asked::Batch | Asked::Void => return false,
             Asked::Marker => match wire::parse_metadata(body) {
-                Some(found) => self.marker_found(&found, date, now),
+                Some(found) => return self.marker_found(&found, date, now),
                 None => return false,
             },
             Asked::Landed => return self.landed_seen(body, began, now),
@@ -109,7 +111,9 @@ impl Courier {
                 _ => return false,
             },
             Asked::Glance(tabs) => match glance::parse_glance(body) {
-                Some(found) if self.is_our_sheet(&found.spreadsheet) => self.glanced(tabs, found.tabs, began, now),
+                Some(found) if self.is_our_sheet(&found.spreadsheet) => {
+                    self.glanced(tabs, found.tabs, false, began, now)
+                }
                 _ => return false,
             },
             Asked::Look(tabs) => match glance::parse_glance(body) {
@@ -118,7 +122,7 @@ impl Courier {
                     self.look_in_vain = !self.holds_newest(&found.markers) && !self.left_out(Mutation::AnyLookIsWhole);
                     if !self.look_in_vain {
                         self.checked(&found.markers, began, date, now);
-                        self.glanced(tabs, found.tabs, began, now);
+                        self.glanced(tabs, found.tabs, true, began, now);
                     }
                 }
                 _ => {
@@ -137,7 +141,7 @@ impl Courier {
                     let (sheet_id, title) = (tab.sheet_id, tab.title.clone());
                     layout.tabs.insert(table.clone(), Some(Tab { sheet_id, title, grid_columns, header }));
                 }
-                self.layout_read(layout, began, now);
+                self.layout_read(layout, false, began, now);
             }
             Asked::Create => match wire::parse_spreadsheet(body) {
                 Some(created) => {
@@ -181,7 +185,15 @@ impl Courier {
         })
     }
 
-    fn glanced(&mut self, asked: &[(String, i32)], found: Vec<Glimpse>, began: Duration, now: Duration) {
+    /// `with_registers`: they were in the same answer.
+    fn glanced(
+        &mut self,
+        asked: &[(String, i32)],
+        found: Vec<Glimpse>,
+        with_registers: bool,
+        began: Duration,
+        now: Duration,
+    ) {
         let mut layout = Layout::default();
         for (table, sheet_id) in asked {
             let Some(tab) = found.iter().find(|tab| tab.sheet_id == *sheet_id) else {
@@ -191,7 +203,7 @@ impl Courier {
             };
             layout.tabs.insert(table.clone(), Some(Tab::from(tab.clone())));
         }
-        self.layout_read(layout, began, now);
+        self.layout_read(layout, with_registers, began, now);
     }
 
     /// What is known of the tabs' ids is not so: look at all tabs.
@@ -200,7 +212,7 @@ impl Courier {
         self.guess_refused = true;
     }
 
-    fn layout_read(&mut self, layout: Layout, began: Duration, now: Duration) {
+    fn layout_read(&mut self, layout: Layout, with_registers: bool, began: Duration, now: Duration) {
         self.known.tabs = None;
         for (table, tab) in &layout.tabs {
             match tab {
@@ -208,8 +220,11 @@ impl Courier {
                 None => self.tab_ids.remove(table),
             };
         }
-        let looks_old = self.known.versions.as_ref().is_some_and(|versions| layout.looks_old(versions));
+        // A header is not older than a register that the same answer shows: if it is narrower, somebody deleted columns.
+        let is_narrow = || self.known.versions.as_ref().is_some_and(|versions| layout.looks_old(versions));
+        let looks_old = !with_registers && is_narrow();
         if looks_old && now.saturating_sub(*self.known.old_since.get_or_insert(now)) < OLD_HEADER {
+            self.trouble = Some("a header row is narrower than it was; looking again".to_string());
             self.not_before = now + OLD_HEADER / 6;
         } else {
             self.known.old_since = None;
@@ -230,13 +245,15 @@ impl Courier {
         self.state.sheet.as_ref().is_some_and(|sheet| sheet.id == id)
     }
 
-    fn marker_found(&mut self, found: &Metadata, date: Option<i64>, now: Duration) {
-        let Some(batch) = &self.state.batch else { return };
+    /// False if it is an answer to something else.
+    fn marker_found(&mut self, found: &Metadata, date: Option<i64>, now: Duration) -> bool {
+        let Some(batch) = &self.state.batch else { return true };
         let is_value = |fate: Fate| found.metadata_value == fate.value(batch.digest);
         let is_void = matches!(batch.phase, Phase::Void(..));
         if found.metadata_id != i64::from(batch.id.as_u32()) {
-            // An answer to something else; the read is repeated while it may be.
-        } else if found.metadata_key != self.key() {
+            return false;
+        }
+        if found.metadata_key != self.key() {
             self.not_to_be_had(true);
         } else if is_value(Fate::Applied) {
             self.is_applied(date, now);
@@ -247,6 +264,7 @@ impl Courier {
             let marker = batch.id.as_u32();
             self.due = Some(Transition::Held(Hold::Copy { marker }));
         }
+        true
     }
 
     /// The open batch's id is somebody else's, or nobody's although it was refused.
@@ -295,7 +313,10 @@ impl Courier {
             Asked::BoundVoid => self.bound.look_again(now),
             Asked::Amend(ask) => self.amend_refused(*ask, message, now, random),
             Asked::Release(ask) => self.release_refused(*ask, message, now, random),
-            Asked::Create => self.due = Some(Transition::Held(Hold::CannotCreate { message })),
+            Asked::Create => {
+                self.probe_at = now + PROBE_EVERY;
+                self.due = Some(Transition::Held(Hold::CannotCreate { message }));
+            }
             Asked::Prune(ids) => match ids.as_slice() {
                 // Whether a delete without a match is refused is not known (docs/google.md): look.
                 [one] => self.prune_look_up = Some(*one),
@@ -345,7 +366,7 @@ impl Courier {
             (Asked::Marker, Closed::NotFound) => return self.not_to_be_had(false),
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
-            (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound.wait(now + PROBE_EVERY),
+            (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound_closed(&message, now),
             (Asked::Release(ask), _) => {
                 return self.release_closed(*ask, message, why == Closed::NotFound, now, random);
             }
@@ -395,7 +416,7 @@ impl Courier {
         match asked {
             // Tidying up never delays rows.
             Asked::Prune(_) | Asked::Pruned(_) => self.prune_after = now + wait,
-            Asked::BoundCheck | Asked::BoundVoid => self.bound.wait(now + wait),
+            Asked::BoundCheck | Asked::BoundVoid => self.bound_later(now + wait),
             Asked::Amend(_) => {
                 self.trouble = Some(why);
                 self.wait_to_amend(now, random);
@@ -434,6 +455,7 @@ impl Courier {
         for marker in found.iter().filter(|found| looks_for_copies && found.metadata_key == key) {
             strangest = strangest.max(self.sight(marker));
         }
+        self.void_seen = strangest == Sight::Ours(Settled::Void);
         match strangest {
             Sight::Known => {
                 self.suspicion = None;

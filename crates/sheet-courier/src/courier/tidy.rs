@@ -1,5 +1,6 @@
 //! Markers that have lived long enough.
 
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::ids::MarkerId;
 use crate::life::{self, Ages};
 #[cfg(feature = "mutations")]
 use crate::mutation::Mutation;
+
+pub(super) const NO_ROOM: &str = "too many markers are in the spreadsheet; waiting until older ones may be removed";
 
 impl Courier {
     /// Between calls, never before a waiting row.
@@ -73,6 +76,7 @@ impl Courier {
         if let Some(prune) = self.prune_now(1, now) {
             return prune;
         }
+        self.trouble = Some(NO_ROOM.to_owned());
         Next::Wait(self.prune_after.max(self.pace.ready_at(now)).max(now + LOOK_AGAIN / 4))
     }
 

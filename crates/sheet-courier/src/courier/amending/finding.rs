@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::{Ask, REFUSALS_TO_STOP, SEE_AGAIN, SeenTab, Stage};
 use crate::courier::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER};
 use crate::durable::{Amend, Transition};
-use crate::freeze::Spot;
+use crate::freeze::{CLOSED, Spot};
 use crate::layout::{ID_COLUMN, Tab, Versions};
 use crate::mutation::Mutation;
-use crate::wire::{self, Matching, SheetProperties};
+use crate::wire::{self, Matching, Metadata, SheetProperties};
 
 impl Courier {
     /// In the spreadsheet that it was delivered to, then in the current one, then in those before.
@@ -147,10 +147,11 @@ impl Courier {
             self.amending.searched.push(spreadsheet);
             return Stage::Search;
         }
-        let is_certain = self.amending.certain.contains(&spreadsheet);
+        let shown = self.amending.shown.iter().flat_map(|(_, shown)| shown);
+        let shown: Vec<i32> = shown.copied().collect();
         // A read may be older than the row; the answer to a write is not.
         if amend.remembered.as_ref() == Some(&spreadsheet)
-            && !is_certain
+            && (shown.is_empty() || tabs.iter().any(|seen| !shown.contains(&seen.tab.sheet_id)))
             && !self.left_out(Mutation::AbsentMeansDeleted)
         {
             return Stage::Show(spreadsheet, tabs);
@@ -160,23 +161,28 @@ impl Courier {
         Stage::Search
     }
 
+    /// The tabs are looked at again after they were shown: a look that was too old may have left out the row's.
+    pub(super) fn is_newer_than_shown(&mut self, found: &[Metadata], now: Duration) -> bool {
+        let Some((id, _)) = self.amending.shown else { return true };
+        let is_newer =
+            found.iter().any(|found| found.metadata_id == i64::from(id.as_u32()) && found.metadata_value == CLOSED);
+        let since = *self.amending.unseen_since.get_or_insert(now);
+        is_newer || now.saturating_sub(since) >= LOOK_AGAIN
+    }
+
     /// These are the columns as they were right after our own write.
-    pub(super) fn columns_shown(
-        &mut self,
-        amend: &Amend,
-        spreadsheet: String,
-        tabs: &[SeenTab],
-        columns: &[(i32, Vec<String>)],
-    ) {
+    pub(super) fn columns_shown(&mut self, amend: &Amend, tabs: &[SeenTab], columns: &[(i32, Vec<String>)]) {
         let is_whole = tabs.iter().all(|seen| {
             columns
                 .iter()
                 .any(|(tab, column)| *tab == seen.tab.sheet_id && column.first().is_some_and(|name| name == ID_COLUMN))
         });
         let is_there = columns.iter().any(|(_, column)| column.contains(&amend.row));
-        if is_whole && !is_there {
-            self.amending.certain.insert(spreadsheet.clone());
-            self.amending.searched.push(spreadsheet);
+        if is_whole
+            && !is_there
+            && let Some(anchor) = &amend.anchor
+        {
+            self.amending.shown = Some((anchor.id, tabs.iter().map(|seen| seen.tab.sheet_id).collect()));
         }
         // Else a person was at it, or the read was old: look again.
     }

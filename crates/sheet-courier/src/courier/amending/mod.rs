@@ -15,12 +15,15 @@ use core::time::Duration;
 
 use serde_json::Value;
 
-use super::{Asked, Courier, Next, PROBE_EVERY};
+use super::tidy::NO_ROOM;
+use super::{Asked, Courier, LOOK_AGAIN, Next};
+use crate::D;
 use crate::cell::Cell;
 use crate::durable::{Amend, Anchor, Hold, Marker, Transition};
 use crate::freeze::{self, CLOSED, Needs, OPEN, Spot, number_format};
 use crate::ids::MarkerId;
 use crate::layout::{self, Register, Tab, Versions};
+use crate::life;
 use crate::mutation::Mutation;
 use crate::pace::Backoff;
 use crate::wire::{self, Call, SheetProperties};
@@ -47,6 +50,10 @@ pub(super) struct Amending {
     unseen_since: Option<Duration>,
     /// Since when a row that landed is looked for.
     row_unseen_since: Option<Duration>,
+    /// The answer to the write of this marker showed the row ids of these tabs, and the row's was not among them.
+    shown: Option<(MarkerId, Vec<i32>)>,
+    /// Since when the spreadsheet that the anchor is in, an earlier one, is not for us.
+    closed_since: Option<Duration>,
     not_before: Duration,
     backoff: Backoff,
 }
@@ -138,6 +145,16 @@ impl Courier {
             return Some(Next::Ask(Asked::Check));
         }
         let anchor = amend.anchor.clone();
+        let is_new = anchor.is_none() && matches!(self.amending.stage, Stage::Show(..) | Stage::Create(..));
+        if is_new && !life::has_room(self.state.markers.len()) {
+            // Anchors are markers too.
+            let prune = self.prune_now(1, now);
+            if prune.is_none() {
+                self.trouble = Some(NO_ROOM.to_owned());
+                self.amending.not_before = now + LOOK_AGAIN / 4;
+            }
+            return prune;
+        }
         let ask = match &self.amending.stage {
             Stage::Search => return Some(self.search()),
             Stage::Tabs(_) => Ask::Tabs,
@@ -270,6 +287,10 @@ impl Courier {
         let next = match (ask, self.amending.stage.clone()) {
             (Ask::Tabs, Stage::Tabs(spreadsheet)) => {
                 wire::parse_places(body).filter(|found| found.spreadsheet_id == spreadsheet).map(|found| {
+                    if !self.is_newer_than_shown(&found.developer_metadata, now) {
+                        self.amending.not_before = now + SEE_AGAIN;
+                        return Stage::Tabs(spreadsheet);
+                    }
                     let versions = layout::versions(&found.developer_metadata);
                     let tabs = found.sheets.into_iter().map(|sheet| sheet.properties);
                     // A tab that is one large chart has no cells.
@@ -283,10 +304,10 @@ impl Courier {
             (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => wire::parse_matching(body)
                 .filter(|(id, _)| *id == spreadsheet)
                 .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found, now)),
-            (Ask::Show, Stage::Show(spreadsheet, tabs)) => {
+            (Ask::Show, Stage::Show(_, tabs)) => {
                 let is_ours = self.is_anchor_reply(body);
                 wire::parse_shown_columns(body).filter(|_| is_ours).map(|columns| {
-                    self.columns_shown(&amend, spreadsheet, &tabs, &columns);
+                    self.columns_shown(&amend, &tabs, &columns);
                     Stage::Close(Closing::Look, false)
                 })
             }
@@ -471,7 +492,11 @@ impl Courier {
                 self.amending.searched.push(place);
                 self.amending.stage = Stage::Search;
             }
-            None => self.amending.not_before = now + PROBE_EVERY,
+            // Nothing that was sent through the anchor is alive after that, and no more is.
+            None if now.saturating_sub(*self.amending.closed_since.get_or_insert(now)) >= D => {
+                self.anchor_is_closed(false, None);
+            }
+            None => self.amending.not_before = now + D,
         }
         true
     }

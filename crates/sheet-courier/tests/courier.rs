@@ -1,0 +1,425 @@
+//! The courier, state by state: with this on the disk and these answers, what does it ask for next?
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sheet_courier::{
+    Amend, Anchor, Answer, Batch, Call, Cause, Cell, Courier, Device, Digest, Durable, Fate, FrozenTab, Hold, Identity,
+    Marker, MarkerId, Options, Outcome, Phase, Row, SheetRef, Step, Table, Tag, Tally, Transition, Wish, marker_key,
+    sheet_id_of_table,
+};
+
+const SHEET: &str = "current";
+const BASE: u32 = 1000;
+const NEXT: u64 = 2_000;
+const HEADER: [&str; 4] = ["_id", "time", "device", "n"];
+
+fn key() -> String {
+    marker_key(&Tag::parse("abcdef").unwrap())
+}
+
+fn durable() -> Durable {
+    Durable {
+        device: Device { tag: Tag::parse("abcdef").unwrap(), base: BASE, next_seq: NEXT, former: Vec::new() },
+        sheet: Some(sheet(SHEET)),
+        batch: None,
+        markers: Vec::new(),
+        tally: Tally::default(),
+        hold: None,
+        wish: None,
+        bound: Vec::new(),
+        sheets: 1,
+        earlier: Vec::new(),
+        anchors: Vec::new(),
+        creating: false,
+        release: None,
+        spare: Identity { tag: Tag::parse("fedcba").unwrap(), base: 500_000 },
+    }
+}
+
+fn sheet(id: &str) -> SheetRef {
+    SheetRef { id: id.into(), url: String::new(), title: String::new() }
+}
+
+fn row() -> Row {
+    let cells = vec![
+        ("time".into(), Cell::Number(46_000.5)),
+        ("device".into(), Cell::Text("scale".into())),
+        ("n".into(), Cell::Number(1.0)),
+    ];
+    Row { handle: 1, id: "r1".into(), table: "t".into(), cells, recorded: None, at_most: None, refusals: 0 }
+}
+
+fn tab() -> i32 {
+    sheet_id_of_table("t")
+}
+
+fn batch(seq: u64, spreadsheet: &str, phase: Phase, header: &[&str]) -> Batch {
+    let names: Vec<String> = HEADER.iter().map(ToString::to_string).collect();
+    let body = br#"{"requests":[{"createDeveloperMetadata":{}},{"createDeveloperMetadata":"rklayout"}]}"#;
+    Batch {
+        id: MarkerId::of(BASE, seq),
+        seq,
+        spreadsheet: spreadsheet.into(),
+        body: body.as_slice().into(),
+        digest: Digest::from_u64(seq),
+        phase,
+        tabs: vec![FrozenTab {
+            table: "t".into(),
+            sheet_id: tab(),
+            version: 1,
+            header: Some(header.iter().map(ToString::to_string).collect()),
+            written: names,
+            title: String::new(),
+        }],
+        rows: 1,
+        refusals: 0,
+    }
+}
+
+fn marker(seq: u64, value: &str, applied: bool) -> Marker {
+    let id = MarkerId::of(BASE, seq);
+    Marker { id, seq, key: key(), value: value.into(), applied, doubt: false, ended_at: None }
+}
+
+fn metadata(id: MarkerId, key: &str, value: &str) -> Value {
+    json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value})
+}
+
+/// A layout register of the table's tab.
+fn register(version: u32, columns: u32) -> Value {
+    let value = format!("{}.{version}.{columns}", tab());
+    metadata(MarkerId::of_layout(SHEET, tab(), version), "rklayout", &value)
+}
+
+fn search(found: &[Value]) -> Value {
+    let found: Vec<Value> = found.iter().map(|found| json!({ "developerMetadata": found })).collect();
+    json!({ "matchedDeveloperMetadata": found })
+}
+
+/// A look at the tab with this header, and at metadata.
+fn look(header: &[&str], metadata: &[Value]) -> Value {
+    let cells: Vec<Value> = header.iter().map(|name| json!({ "formattedValue": name })).collect();
+    let properties = json!({"sheetId": tab(), "title": "t", "gridProperties": {"columnCount": 9}});
+    json!({
+        "spreadsheetId": SHEET,
+        "developerMetadata": metadata,
+        "sheets": [{"properties": properties, "data": [{"rowData": [{"values": cells}]}]}],
+    })
+}
+
+/// An edge that keeps nothing: what is committed is acknowledged and told.
+struct Desk {
+    courier: Courier,
+    now: Duration,
+    rows: Vec<Row>,
+    amend: Option<Amend>,
+    commits: Vec<Transition>,
+}
+
+impl Desk {
+    fn new(state: Durable) -> Self {
+        let table = Table { name: "t".into(), columns: vec!["time".into(), "device".into(), "n".into()] };
+        let options = Options { title: "log".into(), timezone: "Etc/UTC".into(), tables: vec![table] };
+        let now = Duration::from_secs(1_000);
+        Self { courier: Courier::new(state, options, now), now, rows: Vec::new(), amend: None, commits: Vec::new() }
+    }
+
+    /// Commits and hands over until there is something to send or to wait for.
+    fn step(&mut self) -> Step {
+        for _ in 0..50 {
+            match self.courier.next(self.now) {
+                Step::Gather { .. } => {
+                    self.courier.gathered(self.rows.clone());
+                    self.courier.amendment(self.amend.clone());
+                }
+                Step::Commit(change) => {
+                    match &change {
+                        Transition::Frozen { .. } => self.rows.clear(),
+                        Transition::AnchorClosed { is_written: true, .. }
+                        | Transition::Stuck { .. }
+                        | Transition::Returns { .. } => self.amend = None,
+                        _ => {}
+                    }
+                    self.commits.push(change);
+                    self.courier.committed(self.now);
+                }
+                step => return step,
+            }
+        }
+        panic!("it runs in circles: {:?}", self.commits);
+    }
+
+    fn call(&mut self) -> Call {
+        match self.step() {
+            Step::Send(call) => call,
+            other => panic!("not a call: {other:?}"),
+        }
+    }
+
+    /// The same, however long it waits for it.
+    fn call_within(&mut self, patience: Duration) -> Call {
+        let end = self.now + patience;
+        loop {
+            match self.step() {
+                Step::Send(call) => return call,
+                Step::WaitUntil(until) | Step::Hold(_, until) if until <= end => self.now = until,
+                other => panic!("not a call within {patience:?}: {other:?}"),
+            }
+        }
+    }
+
+    fn answer(&mut self, status: u16, body: &Value) {
+        self.now += Duration::from_millis(200);
+        let answer = Answer { status, body: body.to_string().into_bytes(), date: None, retry_after: None };
+        self.courier.answered(Outcome::Answered(answer), self.now, 0);
+    }
+
+    fn ok(&mut self, body: &Value) {
+        self.answer(200, body);
+    }
+
+    fn refused(&mut self) {
+        self.answer(400, &json!({"error": {"message": "no", "status": "INVALID_ARGUMENT"}}));
+    }
+
+    fn not_found(&mut self) {
+        self.answer(404, &json!({"error": {"message": "not found", "status": "NOT_FOUND"}}));
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_spreadsheet_that_google_refuses_to_make_is_a_hold_that_is_tried_again_after_an_hour() {
+    let mut desk = Desk::new(Durable { sheet: None, ..durable() });
+    desk.rows = vec![row()];
+    assert_eq!(desk.call().path, "/v4/spreadsheets");
+    desk.refused();
+    let Step::Hold(Hold::CannotCreate { .. }, until) = desk.step() else { panic!("{:?}", desk.commits) };
+    assert!(until >= desk.now + HOUR / 2, "{until:?}");
+    desk.now = until;
+    assert_eq!(desk.call().path, "/v4/spreadsheets");
+}
+
+#[test]
+fn a_spreadsheet_that_is_gone_keeps_no_other_bound_batch_waiting() {
+    let bound = vec![batch(1, "gone", Phase::Send, &HEADER), batch(2, "there", Phase::Send, &HEADER)];
+    let mut desk = Desk::new(Durable { bound, ..durable() });
+    assert!(desk.call().path.contains("/gone/"));
+    desk.not_found();
+    assert!(desk.call_within(2 * HOUR).path.contains("/there/"));
+}
+
+#[test]
+fn a_look_that_shows_the_void_is_not_older_than_what_the_batch_was_refused_for() {
+    let void = Phase::Void(Cause::Content, "no".into());
+    let open = batch(1, SHEET, void, &HEADER[..3]);
+    let mine = metadata(open.id, &key(), &Fate::Void.value(open.digest));
+    let mut desk = Desk::new(Durable { batch: Some(open), ..durable() });
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[mine, register(2, 4)]));
+    // Whoever delivers for a minute at a time would never come to an end of a longer wait.
+    assert!(desk.call().path.contains(":getByDataFilter"));
+}
+
+#[test]
+fn one_look_that_shows_a_register_and_a_narrower_header_is_not_old() {
+    let newest = marker(1, "AAAAAAAAAAAA", true);
+    let shown = [metadata(newest.id, &key(), &newest.value), register(1, 5)];
+    let mut desk = Desk::new(Durable { markers: vec![newest], ..durable() });
+    desk.rows = vec![row()];
+    assert!(desk.call().path.contains(":getByDataFilter"));
+    desk.ok(&look(&HEADER, &shown));
+    assert!(desk.call().path.contains(":batchUpdate"), "a person deleted a column: nothing to wait for");
+}
+
+fn amend(anchor: Option<Anchor>, remembered: &str) -> Amend {
+    let cells = vec![("n".into(), Cell::Number(2.0))];
+    Amend { handle: 1, row: "r1".into(), cells, anchor, remembered: Some(remembered.into()), displaced: None }
+}
+
+#[test]
+fn an_amendment_whose_spreadsheet_is_gone_waits_for_a_person_and_for_no_other() {
+    let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: "gone".into() };
+    let mut desk = Desk::new(Durable { anchors: vec![anchor.id], ..durable() });
+    desk.amend = Some(amend(Some(anchor), "gone"));
+    for _ in 0..60 {
+        match desk.step() {
+            Step::Send(call) if call.path.contains("/gone") => desk.not_found(),
+            Step::Send(call) if call.path.contains(":search") => desk.ok(&json!({})),
+            Step::Send(call) if call.path.contains("?fields") => {
+                desk.ok(&json!({"spreadsheetId": SHEET, "sheets": []}));
+            }
+            Step::Send(_) => desk.ok(&json!({ "spreadsheetId": SHEET })),
+            Step::WaitUntil(until) | Step::Hold(_, until) => desk.now = until,
+            _ => {}
+        }
+        if desk.amend.is_none() {
+            break;
+        }
+    }
+    assert!(matches!(desk.commits.last(), Some(Transition::Stuck { .. })), "{:?}", desk.commits);
+    assert!(desk.now < Duration::from_secs(1_000) + 2 * HOUR);
+}
+
+#[test]
+fn amendments_leave_room_for_markers_too() {
+    let markers = (1..950).map(|seq| marker(seq, "closed", false)).collect();
+    let mut desk = Desk::new(Durable { markers, ..durable() });
+    desk.now += HOUR;
+    desk.amend = Some(amend(None, SHEET));
+    let mut pruned = false;
+    for _ in 0..20 {
+        let call = desk.call_within(HOUR);
+        let body = String::from_utf8(call.body.to_vec()).unwrap();
+        pruned |= body.contains("deleteDeveloperMetadata");
+        if body.contains(r#""open""#) {
+            break;
+        }
+        let cells = json!([[{"metadataId": 1}]]);
+        match &call.path {
+            path if path.contains(":search") => desk.ok(&json!({})),
+            path if path.contains("?fields=spreadsheetId,developerMetadata") => {
+                let properties =
+                    json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
+                desk.ok(&json!({"spreadsheetId": SHEET, "sheets": [{"properties": properties}]}));
+            }
+            path if path.contains(":batchGetByDataFilter") => {
+                let line = if body.contains("startColumnIndex") { json!(["_id", "r1"]) } else { json!(HEADER) };
+                let filter = json!({"gridRange": {"sheetId": tab()}});
+                let range = json!({"valueRange": {"values": [line]}, "dataFilters": [filter]});
+                desk.ok(&json!({"spreadsheetId": SHEET, "valueRanges": [range]}));
+            }
+            _ => desk.ok(&json!({"spreadsheetId": SHEET, "replies": cells})),
+        }
+    }
+    assert!(pruned);
+}
+
+/// A read may be from before the row's tab was there.
+#[test]
+fn a_row_is_not_gone_because_a_look_at_the_tabs_was_old() {
+    let mut desk = Desk::new(durable());
+    desk.amend = Some(amend(None, SHEET));
+    let properties =
+        |id: i32| json!({"sheetId": id, "title": "x", "gridProperties": {"rowCount": 9, "columnCount": 9}});
+    let other = sheet_id_of_table("other");
+    for _ in 0..40 {
+        let call = desk.call_within(HOUR);
+        let body = String::from_utf8(call.body.to_vec()).unwrap();
+        match &call.path {
+            path if path.contains(":search") => desk.ok(&json!({})),
+            path if path.contains("?fields=spreadsheetId,developerMetadata") => {
+                desk.ok(&json!({"spreadsheetId": SHEET, "sheets": [{"properties": properties(other)}]}));
+            }
+            path if path.contains(":batchGetByDataFilter") => {
+                let line = if body.contains("startColumnIndex") { json!(["_id", "r0"]) } else { json!(HEADER) };
+                let filter = json!({"gridRange": {"sheetId": other}});
+                let range = json!({"valueRange": {"values": [line]}, "dataFilters": [filter]});
+                desk.ok(&json!({"spreadsheetId": SHEET, "valueRanges": [range]}));
+            }
+            path if path.contains("/developerMetadata/") => {
+                let id = path.rsplit('/').next().unwrap().parse().unwrap();
+                desk.ok(&metadata(MarkerId::parse(id).unwrap(), &key(), "closed"));
+            }
+            path if path.contains(":batchUpdate?") => {
+                let id = desk.commits.iter().rev().find_map(|change| match change {
+                    Transition::Anchored { anchor, .. } => Some(anchor.id),
+                    _ => None,
+                });
+                let made = metadata(id.unwrap(), &key(), "closed");
+                let reply = json!({"createDeveloperMetadata": {"developerMetadata": made}});
+                let cells: Vec<Value> =
+                    ["_id", "r0"].iter().map(|text| json!({"values": [{"formattedValue": text}]})).collect();
+                desk.ok(&json!({
+                    "spreadsheetId": SHEET,
+                    "replies": [reply],
+                    "updatedSpreadsheet": {"sheets": [{"properties": {"sheetId": other}, "data": [{"rowData": cells}]}]},
+                }));
+                break;
+            }
+            other => panic!("{other}"),
+        }
+    }
+    // From here on reads are new: the row's tab is there.
+    for _ in 0..10 {
+        let call = desk.call_within(HOUR);
+        match &call.path {
+            path if path.contains("/developerMetadata/") => {
+                let id = path.rsplit('/').next().unwrap().parse().unwrap();
+                desk.ok(&metadata(MarkerId::parse(id).unwrap(), &key(), "closed"));
+            }
+            path if path.contains("?fields=spreadsheetId,developerMetadata") => return,
+            other => panic!("{other}"),
+        }
+        assert!(!desk.commits.iter().any(|change| matches!(change, Transition::Returns { .. })), "it would come twice");
+    }
+    panic!("it never looked again");
+}
+
+#[test]
+fn registers_from_nowhere_are_no_reason_to_fall_over() {
+    for absurd in ["4294967295.3", "4294967294.4294967295", "7.4294967295", "99999999999999.1", "-1.3"] {
+        let mut desk = Desk::new(durable());
+        desk.rows = vec![row()];
+        assert!(desk.call().path.ends_with(":search"));
+        let value = format!("{}.{absurd}", tab());
+        desk.ok(&search(&[metadata(MarkerId::of(7, 7), "rklayout", &value)]));
+        assert!(desk.call().path.contains(":getByDataFilter"));
+        desk.ok(&look(&HEADER[..3], &[]));
+        let call = desk.call_within(2 * HOUR);
+        assert!(!call.path.is_empty(), "{absurd}");
+    }
+}
+
+#[test]
+fn a_wish_to_adopt_another_is_not_what_an_earlier_wish_made() {
+    let mut desk = Desk::new(Durable { wish: Some(Wish::Next), ..durable() });
+    assert!(desk.call().path.contains("/developerMetadata/"));
+    desk.not_found();
+    assert_eq!(desk.call().path, "/v4/spreadsheets");
+    desk.courier.wish(Some(Wish::Adopt("mine".into())));
+    desk.ok(&json!({"spreadsheetId": "made", "spreadsheetUrl": "u"}));
+    assert!(desk.call().path.contains("/mine?"));
+    let moved = desk.commits.iter().any(|change| matches!(change, Transition::Moved { .. }));
+    assert!(!moved, "{:?}", desk.commits);
+}
+
+#[test]
+fn what_an_answer_shows_to_be_wrong_is_told() {
+    let mut desk = Desk::new(durable());
+    desk.rows = vec![row()];
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[metadata(MarkerId::of(BASE, 5), &key(), "AAAAAAAAAAAA")]));
+    assert!(matches!(desk.step(), Step::WaitUntil(_)));
+    assert!(desk.courier.trouble().is_some_and(|why| why.contains("unknown marker")));
+}
+
+#[test]
+fn who_waits_for_room_for_markers_says_so() {
+    let markers = (1..950).map(|seq| marker(seq, "AAAAAAAAAAAA", true)).collect();
+    let mut desk = Desk::new(Durable { markers, ..durable() });
+    desk.rows = vec![row()];
+    assert!(desk.call().path.contains(":getByDataFilter"));
+    let newest = metadata(MarkerId::of(BASE, 949), &key(), "AAAAAAAAAAAA");
+    desk.ok(&look(&HEADER, &[newest, register(1, 4)]));
+    assert!(matches!(desk.step(), Step::WaitUntil(_)));
+    assert!(desk.courier.trouble().is_some());
+}
+
+#[test]
+fn an_answer_about_another_marker_is_asked_for_again_after_a_while() {
+    let mut desk = Desk::new(Durable { batch: Some(batch(1, SHEET, Phase::Send, &HEADER)), ..durable() });
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[register(1, 4)]));
+    assert!(desk.call().path.contains(":getByDataFilter"));
+    desk.ok(&look(&HEADER, &[]));
+    assert!(desk.call().path.contains(":batchUpdate"));
+    desk.refused();
+    assert!(desk.call().path.contains("/developerMetadata/"));
+    desk.ok(&metadata(MarkerId::of(BASE, 77), &key(), "AAAAAAAAAAAA"));
+    assert!(matches!(desk.step(), Step::WaitUntil(_)));
+}
