@@ -80,4 +80,5 @@ pub const ITEMS: &[Item] = &[
     not("S28", "nobody can make a request land late at Google; the protocol waits 10 minutes where it matters"),
     ask("S29", sheets::look_by_filter),
     ask("S30", sheets::renamed_range),
+    ask("S31", sheets::sizes_beside),
 ];

@@ -163,6 +163,19 @@ pub(crate) fn look_by_filter(probe: &mut Probe<'_>) -> Answer {
     Ok(("the spreadsheet's own metadata is there, or it is searched for".into(), observed, Learnt))
 }
 
+/// Does a look that is limited to one tab show how large the others are?
+pub(crate) fn sizes_beside(probe: &mut Probe<'_>) -> Answer {
+    let beside = json!({"title": "beside", "gridProperties": {"rowCount": 2, "columnCount": 2}});
+    must(probe.batch(&json!([{ "addSheet": { "properties": beside } }]))?)?;
+    let filter = json!({ "dataFilters": [{ "gridRange": { "sheetId": TAB, "startRowIndex": 0, "endRowIndex": 1 } }] });
+    let fields = ":getByDataFilter?fields=spreadsheetId,sheets.properties(title,gridProperties(rowCount,columnCount))";
+    let answer = must(probe.sheet_call("POST", fields, Some(&filter))?)?;
+    let tabs = answer["sheets"].as_array().map_or(&[][..], Vec::as_slice);
+    let there = tabs.iter().any(|tab| tab["properties"]["title"] == "beside");
+    let observed = format!("{} tabs; the other is {}", tabs.len(), if there { "among them" } else { "not shown" });
+    Ok(("shown or not: what is not shown counts as it was last seen".into(), observed, Learnt))
+}
+
 /// A batch that names a tab as it was called before: is it refused, and if so, was it applied all the same?
 pub(crate) fn renamed_range(probe: &mut Probe<'_>) -> Answer {
     let id = probe.metadata_id();

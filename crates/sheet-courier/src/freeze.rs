@@ -13,6 +13,7 @@ use crate::cell::{Cell, Format, Row};
 use crate::durable::FrozenTab;
 use crate::ids::{Digest, Fate, MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Register, Tab, Versions, register_value};
+use crate::room::Growth;
 use crate::wire::a1_first_row;
 
 /// Google recommends 2 MB for a request; larger ones were accepted (4.5 and 9 MB, docs/google.md), but take longer.
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) after: Layout,
     /// The registers once it is applied.
     pub(crate) versions_after: Versions,
+    /// The cells it needs.
+    pub(crate) grows: Vec<Growth>,
 }
 
 /// A batch's identity and bytes.
@@ -64,6 +67,7 @@ impl Plan {
             tabs: Vec::new(),
             after: layout.clone(),
             versions_after: versions.clone(),
+            grows: Vec::new(),
         };
         // Rows that were refused go without a tab's name: it may be what was refused, if a person changes it all the time.
         let shows = rows.first().is_none_or(|row| row.at_most.is_none());
@@ -85,7 +89,8 @@ impl Plan {
         let sheet_id = part.tab.as_ref().map_or(sheet_id_of_table(&part.table), |tab| tab.sheet_id);
         let version = self.versions_after.get(&sheet_id).copied().unwrap_or_default().version;
         let old = part.tab.as_ref().map_or(0, |tab| tab.header.len());
-        let mut grid_columns = part.tab.as_ref().map_or(0, |tab| tab.grid_columns);
+        let old_columns = part.tab.as_ref().map_or(0, |tab| tab.grid_columns);
+        let mut grid_columns = old_columns;
         // Without a register nobody has set this tab up, even if it has a header.
         if version == 0 || part.header.len() > old {
             let register = MarkerId::of_layout(spreadsheet, sheet_id, version + 1);
@@ -95,6 +100,7 @@ impl Plan {
             grid_columns = grid_columns.max(part.header.len() as u32);
             self.versions_after.insert(sheet_id, next);
         }
+        self.grows.push(Growth { sheet_id, old_columns, columns: grid_columns, rows: part.count });
         let title = part.tab.as_ref().map_or_else(|| part.table.clone(), |tab| tab.title.clone());
         self.tabs.push(FrozenTab {
             table: part.table.clone(),
@@ -207,7 +213,20 @@ pub(crate) fn look_body(id: MarkerId, key: &str, ranges: &[String]) -> Arc<[u8]>
 /// The body that prunes markers: by id and key and value together, for by id alone a repeated prune could remove
 /// another device's marker, and by key alone it removes younger ones.
 pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Arc<[u8]> {
-    let requests: Vec<Value> = markers
+    json!({ "requests": prunes(markers, how) }).to_string().into_bytes().into()
+}
+
+/// The same, and the answer shows the spreadsheet.
+pub(crate) fn prune_and_look_body<'a>(
+    markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>,
+    how: PruneBy,
+) -> Arc<[u8]> {
+    let body = json!({"requests": prunes(markers, how), "includeSpreadsheetInResponse": true});
+    body.to_string().into_bytes().into()
+}
+
+fn prunes<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Vec<Value> {
+    markers
         .map(|(id, key, value)| {
             let lookup = match how {
                 PruneBy::All => json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value}),
@@ -216,8 +235,7 @@ pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &
             };
             json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}})
         })
-        .collect();
-    json!({ "requests": requests }).to_string().into_bytes().into()
+        .collect()
 }
 
 /// What a prune names. Only [`PruneBy::All`] is right.
@@ -386,6 +404,7 @@ struct Part {
     cells_bring_formats: bool,
     /// `RowData` objects, comma-separated.
     rows: String,
+    count: u32,
 }
 
 struct Tables<'a> {
@@ -419,7 +438,8 @@ impl Tables<'_> {
     }
 
     fn add(&mut self, at: usize, json: &str) {
-        let rows = &mut self.parts[at].rows;
+        let Part { rows, count, .. } = &mut self.parts[at];
+        *count += 1;
         if !rows.is_empty() {
             rows.push(',');
         }
@@ -435,7 +455,8 @@ impl Part {
             // Of two columns with one name the first is ours; the other is a person's copy.
             columns.entry(name.clone()).or_insert(at);
         }
-        Self { table, tab, header, columns, formats: BTreeMap::new(), cells_bring_formats: false, rows: String::new() }
+        let (formats, rows) = (BTreeMap::new(), String::new());
+        Self { table, tab, header, columns, formats, cells_bring_formats: false, rows, count: 0 }
     }
 
     fn column(&mut self, name: &str) -> usize {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::layout::Tab;
+use crate::room::{self, Sizes};
 use crate::wire::{self, Call, Grid, Metadata, SheetProperties};
 
 /// A tab's name and size, and its first row.
@@ -35,7 +36,7 @@ impl From<Tab> for Glimpse {
 /// What is asked of each tab.
 macro_rules! tab_fields {
     () => {
-        "sheets(properties(sheetId,title,gridProperties(columnCount)),\
+        "sheets(properties(sheetId,title,gridProperties(rowCount,columnCount)),\
          data(startRow,startColumn,rowData(values(formattedValue))))"
     };
 }
@@ -70,15 +71,17 @@ pub(crate) struct Glance {
     pub(crate) spreadsheet: String,
     pub(crate) markers: Vec<Metadata>,
     pub(crate) tabs: Vec<Glimpse>,
+    pub(crate) sizes: Sizes,
 }
 
 pub(crate) fn parse_glance(body: &[u8]) -> Option<Glance> {
     let reply = wire::parse::<Shown>(body)?;
-    Some(Glance { spreadsheet: reply.spreadsheet_id?, markers: reply.developer_metadata, tabs: glimpses(reply.sheets) })
+    let (tabs, sizes) = glimpses(reply.sheets);
+    Some(Glance { spreadsheet: reply.spreadsheet_id?, markers: reply.developer_metadata, tabs, sizes })
 }
 
-/// The header rows in the answer to a batch; none where it shows none.
-pub(crate) fn parse_shown(body: &[u8]) -> Vec<Glimpse> {
+/// The header rows in the answer to a batch, and the sizes of tabs; none where it shows none.
+pub(crate) fn parse_shown(body: &[u8]) -> (Vec<Glimpse>, Sizes) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Reply {
@@ -104,7 +107,8 @@ struct Found {
     data: Vec<Grid>,
 }
 
-fn glimpses(sheets: Vec<Found>) -> Vec<Glimpse> {
+fn glimpses(sheets: Vec<Found>) -> (Vec<Glimpse>, Sizes) {
+    let sizes = room::sizes(sheets.iter().map(|found| &found.properties));
     let mut tabs = Vec::new();
     for found in sheets {
         let mut grids = found.data.into_iter();
@@ -122,14 +126,14 @@ fn glimpses(sheets: Vec<Found>) -> Vec<Glimpse> {
         let SheetProperties { sheet_id, title, grid_properties } = found.properties;
         tabs.push(Glimpse { sheet_id, title, grid_columns: grid_properties.column_count, header });
     }
-    tabs
+    (tabs, sizes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SHEETS: &str = r#""sheets":[{"properties":{"sheetId":7,"title":"t","gridProperties":{"columnCount":3}},"data":[{"rowData":[{"values":[{"formattedValue":"a"},{},{"formattedValue":"b"},{}]}]}]}]"#;
+    const SHEETS: &str = r#""sheets":[{"properties":{"sheetId":7,"title":"t","gridProperties":{"rowCount":9,"columnCount":3}},"data":[{"rowData":[{"values":[{"formattedValue":"a"},{},{"formattedValue":"b"},{}]}]}]}]"#;
 
     #[test]
     fn header_rows_are_read_from_whatever_google_may_send() {
@@ -152,9 +156,9 @@ mod tests {
         let tab = Glimpse { sheet_id: 7, title: "t".into(), grid_columns: 3, header };
         let seen = parse_glance(looked.as_bytes()).unwrap();
         assert_eq!((seen.spreadsheet.as_str(), seen.markers.len()), ("x", 1));
-        assert_eq!(seen.tabs, core::slice::from_ref(&tab));
-        assert_eq!(parse_shown(replied.as_bytes()), [tab]);
-        assert_eq!(parse_shown(b"{\"spreadsheetId\":\"x\"}"), []);
+        assert_eq!((seen.tabs.as_slice(), &seen.sizes), (core::slice::from_ref(&tab), &Sizes::from([(7, 27)])));
+        assert_eq!(parse_shown(replied.as_bytes()), (alloc::vec![tab], seen.sizes));
+        assert_eq!(parse_shown(b"{\"spreadsheetId\":\"x\"}"), (Vec::new(), Sizes::new()));
     }
 
     #[test]

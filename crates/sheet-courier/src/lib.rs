@@ -37,6 +37,7 @@ mod life;
 #[cfg_attr(not(feature = "mutations"), expect(dead_code, unreachable_pub, reason = "rules are left out only in tests"))]
 mod mutation;
 mod pace;
+mod room;
 mod wire;
 
 use core::time::Duration;

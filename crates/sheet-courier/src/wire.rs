@@ -239,6 +239,10 @@ pub(crate) const SHOWING_COLUMNS: &str = ":batchUpdate?fields=spreadsheetId,repl
 pub(crate) const SHOWING_TABS: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
     sheets(properties(sheetId,title,gridProperties(rowCount,columnCount))))";
 
+/// The same for their sizes.
+pub(crate) const SHOWING_SIZES: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
+    sheets(properties(sheetId,gridProperties(rowCount,columnCount))))";
+
 /// One whole column of a tab, in A1 notation.
 pub(crate) fn a1_column(title: &str, column: u32) -> String {
     let letters = column_letters(column);

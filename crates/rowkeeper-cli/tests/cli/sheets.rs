@@ -99,6 +99,37 @@ fn a_full_spreadsheet_is_left_for_the_next_one_by_itself_and_siblings_follow() {
     assert_eq!(titles(&google, &device), ["Rowkeeper log", "Rowkeeper log (2)"]);
 }
 
+/// Before Google refuses anything: a grid that has grown to the limit, of whatever, is seen by every start.
+#[test]
+fn a_spreadsheet_that_is_seen_to_be_full_is_left_without_a_refusal() {
+    let google = Google::start();
+    let device = google.signed_in();
+    record(&device, 1);
+    let first = sheet_of(&device);
+    let sibling = google.signed_in();
+    sibling.run(&["sheet", "adopt", &first]).exits(0);
+    record(&sibling, 2);
+    let url = format!("{}/v4/spreadsheets/{first}", google.url());
+    let shown = device.run(&["call", "GET", &format!("{url}?fields=sheets.properties")]).exits(0).json();
+    let tab = &shown["sheets"][0]["properties"];
+    let (rows, columns) = (&tab["gridProperties"]["rowCount"], &tab["gridProperties"]["columnCount"]);
+    let length = 10_000_000 / columns.as_u64().unwrap() - rows.as_u64().unwrap();
+    let grow = json!({"appendDimension": {"sheetId": tab["sheetId"], "dimension": "ROWS", "length": length}});
+    let body = json!({ "requests": [grow] }).to_string();
+    device.run(&["call", "POST", &format!("{url}:batchUpdate"), "--data", &body]).exits(0);
+
+    let seen = google.log().len();
+    record(&device, 3);
+    record(&sibling, 4);
+    record(&device, 5);
+    let second = sheet_of(&device);
+    assert_eq!((second != first, sheet_of(&sibling)), (true, second.clone()), "they go on together");
+    assert_eq!((numbers(&google, &first), numbers(&google, &second)), (n(&[1.0, 2.0]), n(&[3.0, 4.0, 5.0])));
+    let refused: Vec<_> = google.log().into_iter().skip(seen).filter(|entry| entry.status == 400).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    assert_eq!(titles(&google, &device), ["Rowkeeper log", "Rowkeeper log (2)"]);
+}
+
 /// With all tables rotating there is no tab of a table's own name to begin with; Google's default tab has 26,000 cells.
 #[test]
 fn a_new_spreadsheet_has_no_cell_that_nobody_asked_for() {

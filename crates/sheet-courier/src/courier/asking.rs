@@ -127,9 +127,11 @@ impl Courier {
             (Asked::Prune(ids), _) => {
                 let markers = self.state.markers.iter().filter(|marker| ids.contains(&marker.id));
                 let named = markers.map(|marker| (marker.id, marker.key.as_str(), marker.value.as_str()));
-                Call::write(update(), freeze::prune_body(named, self.prune_by()))
+                // An answer that is asked for anyway tells how large all tabs are.
+                let body = freeze::prune_and_look_body(named, self.prune_by());
+                Call::write(wire::path(sheet, wire::SHOWING_SIZES), body)
             }
-            (Asked::Tabs, _) => wire::get_tabs(sheet),
+            (Asked::Tabs | Asked::Sizes, _) => wire::get_tabs(sheet),
             (Asked::Adopt(id), _) => wire::get_name(id),
             (Asked::Register, _) => wire::get_marker(sheet, MarkerId::of_next(sheet)),
             (Asked::Claim, _) => {

@@ -28,7 +28,8 @@ pub(super) struct Landed {
 impl Courier {
     /// The answer to the batch itself: it was applied, and most often the header rows are shown.
     pub(super) fn batch_answered(&mut self, body: &[u8], began: Duration, date: Option<i64>, now: Duration) {
-        let shown = glance::parse_shown(body);
+        let (shown, sizes) = glance::parse_shown(body);
+        self.room.sees(sizes);
         let Some(batch) = &self.state.batch else { return };
         let mut old = batch.tabs.iter().filter(|tab| tab.header.is_some());
         if old.all(|tab| shown.iter().any(|seen| seen.sheet_id == tab.sheet_id)) {
@@ -71,6 +72,7 @@ impl Courier {
         let Some(seen) = glance::parse_glance(body).filter(|seen| self.is_our_sheet(&seen.spreadsheet)) else {
             return false;
         };
+        self.room.sees(seen.sizes);
         let (Some(landed), Some(batch)) = (&self.landed, &self.state.batch) else { return true };
         let (id, value) = (i64::from(batch.id.as_u32()), Fate::Applied.value(batch.digest));
         // What shows the marker shows the sheet with the batch in it. Whether markers are shown here at all is unknown

@@ -29,6 +29,7 @@ use crate::layout::{Layout, Versions};
 use crate::life;
 use crate::mutation::Mutation;
 use crate::pace::{Backoff, Pace};
+use crate::room::{MOST_CELLS, Room};
 use crate::wire::{Call, SheetProperties};
 
 use amending::{Amending, Ask};
@@ -132,6 +133,7 @@ pub struct Courier {
     forgotten: Vec<Marker>,
     settled_at: Vec<(MarkerId, Duration)>,
     known: Known,
+    room: Room,
     /// The tabs of tables, as last seen. They may be gone; then Google refuses to show them.
     tab_ids: BTreeMap<String, i32>,
     /// A look at tabs by their ids failed: one is gone, or has another id, as in a spreadsheet that was adopted.
@@ -193,6 +195,8 @@ enum Asked {
     Tabs,
     /// Tabs whose ids are known, with their header rows, in one answer.
     Glance(Vec<(String, i32)>),
+    /// The sizes of all tabs.
+    Sizes,
     /// The header rows of the tabs of these tables.
     Headers(Vec<(String, SheetProperties)>),
     Batch,
@@ -301,6 +305,7 @@ impl Courier {
             forgotten: Vec::new(),
             settled_at: Vec::new(),
             known: Known::default(),
+            room: Room::default(),
             tab_ids: BTreeMap::new(),
             guess_refused: false,
             look_in_vain: false,
@@ -564,6 +569,10 @@ impl Courier {
         if self.left_out(Mutation::NoLayoutRegister) {
             plan.without_registers();
         }
+        if self.room.is_full_for(&plan.grows) {
+            self.gathered = Some(rows);
+            return self.moves_ahead(now);
+        }
         #[cfg_attr(not(feature = "mutations"), expect(unused_mut, reason = "a mutation"))]
         let mut id = MarkerId::of(device.base, device.next_seq);
         #[cfg(feature = "mutations")]
@@ -593,6 +602,18 @@ impl Courier {
         self.trail = Trail::of_frozen(oldest, now, Some((plan.after, plan.versions_after)));
         let rows = taken.iter().map(|row| (row.handle, row.id.clone())).collect();
         Next::Commit(Transition::Frozen { batch, rows, tally })
+    }
+
+    /// The next batch would not fit, as far as is known: before Google refuses it, rows go on in the next spreadsheet, in the
+    /// same way as if it had (protocol section 7). Nothing is open here that would have to be voided.
+    fn moves_ahead(&mut self, now: Duration) -> Next {
+        // Siblings and people fill it too, and make room.
+        if self.room.looked_at().is_none_or(|at| now.saturating_sub(at) >= LOOK_AGAIN) {
+            return Next::Ask(Asked::Sizes);
+        }
+        let cells = self.room.cells();
+        self.trouble = Some(alloc::format!("the spreadsheet is nearly full: {cells} of {MOST_CELLS} cells"));
+        Next::Commit(Transition::Wished(Wish::Next))
     }
 
     fn key(&self) -> String {

@@ -17,7 +17,8 @@ use crate::glance::{self, Glimpse};
 use crate::ids::{Fate, MarkerId};
 use crate::layout::{self, Layout, Tab};
 use crate::mutation::Mutation;
-use crate::wire::{self, Metadata};
+use crate::room;
+use crate::wire::{self, Metadata, SheetProperties};
 
 /// Google's sentence about a full spreadsheet holds this. A hint only: it chooses what people are told, and the rows
 /// go back to the queue after the same void as with any other refusal.
@@ -106,18 +107,28 @@ impl Courier {
             },
             Asked::Tabs => match wire::parse_spreadsheet(body) {
                 Some(found) if self.is_our_sheet(&found.spreadsheet_id) => {
-                    self.known.tabs = Some(found.sheets.into_iter().map(|sheet| sheet.properties).collect());
+                    let tabs: Vec<SheetProperties> = found.sheets.into_iter().map(|sheet| sheet.properties).collect();
+                    self.room.sees_all(room::sizes(tabs.iter()), began);
+                    self.known.tabs = Some(tabs);
+                }
+                _ => return false,
+            },
+            Asked::Sizes => match wire::parse_spreadsheet(body) {
+                Some(found) if self.is_our_sheet(&found.spreadsheet_id) => {
+                    self.room.sees_all(room::sizes(found.sheets.iter().map(|sheet| &sheet.properties)), began);
                 }
                 _ => return false,
             },
             Asked::Glance(tabs) => match glance::parse_glance(body) {
                 Some(found) if self.is_our_sheet(&found.spreadsheet) => {
-                    self.glanced(tabs, found.tabs, false, began, now)
+                    self.room.sees(found.sizes);
+                    self.glanced(tabs, found.tabs, false, began, now);
                 }
                 _ => return false,
             },
             Asked::Look(tabs) => match glance::parse_glance(body) {
                 Some(found) if self.is_our_sheet(&found.spreadsheet) => {
+                    self.room.sees(found.sizes);
                     // Unknown (docs/google.md, S29): does the filter of tabs keep metadata out? Or it is an old read.
                     self.look_in_vain = !self.holds_newest(&found.markers) && !self.left_out(Mutation::AnyLookIsWhole);
                     if !self.look_in_vain {
@@ -163,6 +174,9 @@ impl Courier {
             Asked::Prune(ids) => match wire::parse_batch_reply(body) {
                 Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => {
                     self.prune_singly = false;
+                    if let Some(tabs) = wire::parse_shown_tabs(body) {
+                        self.room.sees_all(room::sizes(tabs.iter()), began);
+                    }
                     self.due = Some(Transition::Pruned(ids.clone()));
                 }
                 _ => return false,

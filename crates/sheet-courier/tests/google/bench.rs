@@ -22,6 +22,10 @@ pub(crate) struct Bench {
     in_batch: Vec<Row>,
     pub(crate) aside: Vec<Row>,
     pub(crate) changes: Vec<Transition>,
+    /// What Google answered: the end of the address, and the status.
+    pub(crate) answers: Vec<(String, u16)>,
+    next_seq: u64,
+    sheets: u32,
 }
 
 /// A Google with one signed-in account, made once: a clone is cheap.
@@ -98,6 +102,9 @@ impl Bench {
             in_batch: Vec::new(),
             aside: Vec::new(),
             changes: Vec::new(),
+            answers: Vec::new(),
+            next_seq: 1,
+            sheets: 1,
         }
     }
 
@@ -139,7 +146,11 @@ impl Bench {
     /// What the outbox does.
     fn commit(&mut self, change: Transition) {
         match &change {
-            Transition::Frozen { rows, .. } => self.in_batch = self.queued.drain(..rows.len()).collect(),
+            Transition::Frozen { rows, batch, .. } => {
+                self.in_batch = self.queued.drain(..rows.len()).collect();
+                self.next_seq = batch.seq + 1;
+            }
+            Transition::Rekeyed { batch, .. } => self.next_seq = batch.seq + 1,
             Transition::Applied { .. } => self.in_batch.clear(),
             Transition::Voided { verdict, .. } => {
                 let mut rows = std::mem::take(&mut self.in_batch);
@@ -150,6 +161,13 @@ impl Bench {
                     Verdict::Aside(_) => self.aside.append(&mut rows),
                 }
                 self.queued.splice(0..0, rows);
+            }
+            // The courier is made anew.
+            Transition::Moved { sheet, tally, .. } => {
+                self.sheets += 1;
+                let (fresh, sheets, tally) = (durable(Some(sheet.clone())), self.sheets, *tally);
+                let device = Device { next_seq: self.next_seq, ..fresh.device };
+                self.courier = Courier::new(Durable { device, sheets, tally, ..fresh }, options(), self.now);
             }
             _ => {}
         }
@@ -164,6 +182,8 @@ impl Bench {
         request.body = call.body.to_vec();
         let reply = self.google.handle(Duration::from_secs(START) + self.now, &request);
         let date = reply.header("Date").map(str::to_owned);
+        let path = call.path.split('?').next().unwrap_or_default();
+        self.answers.push((path.rsplit(['/', ':']).next().unwrap_or_default().to_owned(), reply.status));
         Answer { status: reply.status, body: reply.body, date, retry_after: None }
     }
 

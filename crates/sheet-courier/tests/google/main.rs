@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a bench that is surprised stops")]
 
 mod bench;
+mod full;
 mod odd_replies;
