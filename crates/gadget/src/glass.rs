@@ -75,8 +75,8 @@ impl Glass for Picture {
         // Replaced whole, so that a viewer never loads half a picture; not synced: it is made again anyway.
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        fs::write(&beside, bytes)?;
-        fs::rename(&beside, &self.path)
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+        fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, &self.path)).map_err(named)
     }
 
     /// Smooth scrolling would rewrite the file forty times a second; a picture is looked at now and then.

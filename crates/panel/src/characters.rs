@@ -59,7 +59,8 @@ impl<'a> Lcd<'a> {
         }
         self.code(last - 1, &code, None);
         let left = format!("{} left", text::minutes(minutes));
-        self.in_turn(last, &[Some(&left), Some("then type the code"), reason.as_deref()]);
+        let then = ["then type the code", "type the code"].into_iter().find(|then| then.len() <= self.columns);
+        self.in_turn(last, &[Some(&left), then, reason.as_deref()]);
     }
 
     /// The code in its row: still, else page by page, else scrolling.

@@ -25,7 +25,7 @@ pub struct Person {
     pub name: String,
     /// What the reader reads.
     pub badge: String,
-    /// What a badge alone starts, on a clock without a knob.
+    /// What a badge alone starts, on a clock without a knob. On one with a knob, what it offers at first.
     pub project: Option<String>,
 }
 

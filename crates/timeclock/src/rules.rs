@@ -69,20 +69,22 @@ pub enum Effect {
     Log(String),
 }
 
-/// What the person in front of the clock is doing.
+/// What the person in front of the clock is doing. All but rest ends by itself: [`Stage::lasts`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Stage {
     /// Nothing.
     Rest,
     /// Choosing; on a clock of several people it greets first, and lists once the knob was turned.
-    Menu { person: String, selected: usize, turned: bool, until: Mono },
+    Menu { person: String, selected: usize, turned: bool },
     /// Being asked. A small glass has no room for the question beside its answers, so it comes alone; and what a person
     /// has not read yet is not answered by a hurried click.
-    Question { person: String, until: Mono },
+    Question { person: String },
     /// Answering.
-    Asking { person: String, answers: Vec<(String, Answer)>, selected: usize, until: Mono },
-    /// Reading.
-    Note { title: String, line: String, urgent: bool, until: Mono },
+    Asking { person: String, answers: Vec<(String, Answer)>, selected: usize },
+    /// Looking at what a click did.
+    Note { title: String, line: String },
+    /// Reading what went wrong.
+    Warning { title: String, line: String },
 }
 
 /// The clock.
@@ -93,6 +95,8 @@ pub struct Clock {
     pub(crate) roster: Roster,
     pub(crate) status: Option<Status>,
     pub(crate) stage: Stage,
+    /// When the stage is over by itself; rest never is.
+    until: Mono,
     /// What the light tells of the last click, and until when it does on a clock of several people.
     pub(crate) told: Option<(Light, Mono)>,
     keeping: Option<Keeping>,
@@ -116,8 +120,10 @@ struct Keeping {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a question does.
 const THINKING: Duration = Duration::from_secs(60);
-/// How long a person looks at what a click did.
+/// How long a person looks at what a click did, at least.
 const GLANCE: Duration = Duration::from_secs(4);
+/// For each letter of it: a line that is too long for a glass of letters moves by three a second, between two rests.
+const LETTER: Duration = Duration::from_millis(250);
 /// How long a person needs to read what went wrong.
 const READING: Duration = Duration::from_secs(10);
 /// How long a disk that failed is left alone.
@@ -133,6 +139,7 @@ impl Clock {
             roster,
             status: None,
             stage: Stage::Rest,
+            until: Mono::default(),
             told: None,
             keeping: None,
             later: VecDeque::new(),
@@ -179,13 +186,7 @@ impl Clock {
 
     /// When something changes by itself, at the latest.
     pub fn wakes_at(&self, now: &Now) -> Option<Mono> {
-        let stage = match &self.stage {
-            Stage::Rest => None,
-            Stage::Menu { until, .. }
-            | Stage::Question { until, .. }
-            | Stage::Asking { until, .. }
-            | Stage::Note { until, .. } => Some(*until),
-        };
+        let stage = (self.stage != Stage::Rest).then_some(self.until);
         let told =
             self.told.filter(|_| self.asks_for_badges()).map(|(_, until)| until).filter(|until| *until > now.mono);
         let retry = (!self.ledger.todo.is_empty() || self.untidy).then_some(self.retry_at);
@@ -227,7 +228,7 @@ impl Clock {
             (Stage::Menu { person, selected, .. }, Input::Press) => return self.click(now, &person, selected),
             (Stage::Asking { person, answers, selected, .. }, Input::Turn(by)) => {
                 let selected = moved(selected, *by, answers.len());
-                self.stage = Stage::Asking { person, answers, selected, until: now.mono + THINKING };
+                self.enter(now, Stage::Asking { person, answers, selected });
             }
             (Stage::Asking { person, mut answers, selected, .. }, Input::Press) => {
                 let answer = answers.swap_remove(selected.min(answers.len() - 1)).1;
@@ -237,7 +238,7 @@ impl Clock {
             (Stage::Menu { .. } | Stage::Question { .. } | Stage::Asking { .. }, Input::LongPress) => {
                 self.stage = Stage::Rest;
             }
-            (Stage::Rest | Stage::Note { .. }, input) => return self.approach(now, input),
+            (Stage::Rest | Stage::Note { .. } | Stage::Warning { .. }, input) => return self.approach(now, input),
         }
         Vec::new()
     }
@@ -245,7 +246,7 @@ impl Clock {
     /// Somebody touches a clock at rest.
     fn approach(&mut self, now: &Now, input: &Input) -> Vec<Effect> {
         if self.asks_for_badges() {
-            self.note(now, "Badge first", "hold it to the reader", false, GLANCE);
+            self.enter(now, note("Badge first", "hold it to the reader"));
             return Vec::new();
         }
         match (self.ledger.open.get(ALONE), input) {
@@ -260,7 +261,7 @@ impl Clock {
 
     fn badge(&mut self, now: &Now, badge: &str) -> Vec<Effect> {
         let Some(Person { name, project, .. }) = self.roster.person(badge).cloned() else {
-            self.note(now, "Unknown badge", &format!("{badge} is not in the tab People"), true, READING);
+            self.warn(now, "Unknown badge", &format!("{badge} is not in the tab People"));
             return vec![Effect::Refresh];
         };
         let forgotten = self.ledger.open.get(&name).is_some_and(|shift| shift.forgotten);
@@ -274,7 +275,7 @@ impl Clock {
             _ if self.settings.has_knob => self.open_menu(now, &name, 0),
             _ if forgotten => return self.badge_after_all(now, &name, project.as_deref()),
             _ if self.ledger.open.contains_key(&name) => return self.switch(now, &name, None),
-            _ => return self.start_by_badge(now, &name, project.as_deref()),
+            _ => return self.start_in(now, self.ledger.clone(), &name, project.as_deref(), ""),
         }
         Vec::new()
     }
@@ -284,10 +285,6 @@ impl Clock {
         let mut ledger = self.ledger.clone();
         ledger.end(person, End::Unknown);
         self.start_in(now, ledger, person, project, "last clock-out is missing")
-    }
-
-    fn start_by_badge(&mut self, now: &Now, person: &str, project: Option<&str>) -> Vec<Effect> {
-        self.start_in(now, self.ledger.clone(), person, project, "")
     }
 
     fn start_in(
@@ -300,19 +297,21 @@ impl Clock {
     ) -> Vec<Effect> {
         let first = self.roster.projects.first().map(|project| project.name.as_str());
         let Some(project) = project.or(first).map(str::to_owned) else {
-            self.note(now, "No projects", "write some into the tab Projects", true, READING);
+            self.warn(now, "No projects", "write some into the tab Projects");
             return vec![Effect::Refresh];
         };
         ledger.start(person, &project, Moment::of(now));
         let line = if more.is_empty() { format!("{project}: started") } else { format!("{project}; {more}") };
         let light = Light::GoingActive(self.roster.colour(&project));
-        self.keep(ledger, Some(light), Some(seen(now, person, &line)))
+        self.keep(ledger, Some(light), Some(note(person, &line)))
     }
 
     fn open_menu(&mut self, now: &Now, person: &str, turned: i32) {
         let (names, running) = self.menu(person);
-        let last = || names.iter().position(|name| Some(name) == self.ledger.last.get(person));
-        let selected = running.or_else(last).unwrap_or(0);
+        let place = |wanted: Option<&String>| names.iter().position(|name| Some(name) == wanted);
+        let own = || self.roster.people.iter().find(|other| other.name == person)?.project.as_ref();
+        let last = place(self.ledger.last.get(person));
+        let selected = running.or(last).or_else(|| place(own())).unwrap_or(0);
         self.choose(now, person, selected, turned);
         if let Stage::Menu { turned: listed, .. } = &mut self.stage {
             *listed = person.is_empty() || turned != 0;
@@ -322,11 +321,11 @@ impl Clock {
     fn choose(&mut self, now: &Now, person: &str, selected: usize, turned: i32) {
         let (names, _) = self.menu(person);
         if names.is_empty() {
-            self.note(now, "No projects", "write some into the tab Projects", true, READING);
+            self.warn(now, "No projects", "write some into the tab Projects");
             return;
         }
         let selected = moved(selected, turned, names.len());
-        self.stage = Stage::Menu { person: person.into(), selected, turned: true, until: now.mono + PATIENCE };
+        self.enter(now, Stage::Menu { person: person.into(), selected, turned: true });
     }
 
     fn click(&mut self, now: &Now, person: &str, selected: usize) -> Vec<Effect> {
@@ -351,7 +350,7 @@ impl Clock {
         let (light, stage) = match (to, ended) {
             (Some(project), _) => {
                 ledger.start(person, project, at);
-                let note = (!person.is_empty()).then(|| seen(now, person, &format!("{project}: started")));
+                let note = (!person.is_empty()).then(|| note(person, &format!("{project}: started")));
                 (Light::GoingActive(self.roster.colour(project)), note.unwrap_or(Stage::Rest))
             }
             (None, Some(shift)) => {
@@ -360,8 +359,8 @@ impl Clock {
                     .until(&at)
                     .map_or_else(|| "stopped".into(), |passed| format!("stopped after {}", hours(passed)));
                 let stage = match person {
-                    "" => seen(now, &shift.project, &took),
-                    person => seen(now, person, &format!("{}: {took}", shift.project)),
+                    "" => note(&shift.project, &took),
+                    person => note(person, &format!("{}: {took}", shift.project)),
                 };
                 (Light::GoingIdle(self.roster.colour(&shift.project)), stage)
             }
@@ -371,14 +370,14 @@ impl Clock {
     }
 
     fn ask(&mut self, now: &Now, person: &str) {
-        self.stage = Stage::Question { person: person.into(), until: now.mono + THINKING };
+        self.enter(now, Stage::Question { person: person.into() });
     }
 
     /// The first answer is what a hurried click may give.
     fn listen(&mut self, now: &Now, person: &str) {
         let Some(shift) = self.ledger.open.get(person) else { return };
         let answers = answers(&shift.start, now, &self.settings.zone);
-        self.stage = Stage::Asking { person: person.into(), answers, selected: 0, until: now.mono + THINKING };
+        self.enter(now, Stage::Asking { person: person.into(), answers, selected: 0 });
     }
 
     fn answer(&mut self, now: &Now, person: &str, answer: Answer) -> Vec<Effect> {
@@ -400,21 +399,13 @@ impl Clock {
             }
         };
         let title = self.ledger.open.get(person).map_or("", |shift| shift.project.as_str());
-        let stage = seen(now, title, line);
+        let stage = note(title, line);
         self.keep(ledger, None, Some(stage))
     }
 
     fn tick(&mut self, now: &Now) -> Vec<Effect> {
-        match &self.stage {
-            Stage::Rest => {}
-            Stage::Menu { until, .. }
-            | Stage::Question { until, .. }
-            | Stage::Asking { until, .. }
-            | Stage::Note { until, .. } => {
-                if now.mono >= *until {
-                    self.stage = Stage::Rest;
-                }
-            }
+        if now.mono >= self.until {
+            self.stage = Stage::Rest;
         }
         let mut ledger = self.ledger.clone();
         let (dated, flagged) = (ledger.date(now), ledger.flag(now, self.settings.shift));
@@ -433,7 +424,7 @@ impl Clock {
         if let Some(Keeping { ledger, light, stage }) = self.keeping.take() {
             self.untidy = !ledger.todo.is_empty();
             self.ledger = ledger;
-            self.stage = stage.unwrap_or_else(|| self.stage.clone());
+            stage.into_iter().for_each(|stage| self.enter(now, stage));
             self.told = light.map(|light| (light, now.mono + GLANCE)).or(self.told);
         }
         Vec::new()
@@ -444,7 +435,7 @@ impl Clock {
         self.retry_at = now.mono + RETRY;
         // Housekeeping is tried again by itself; a click is the person's.
         if keeping.stage.is_some() {
-            self.note(now, "Not recorded", why, true, READING);
+            self.warn(now, "Not recorded", why);
         }
         vec![Effect::Log(format!("not recorded: {why}"))]
     }
@@ -477,9 +468,13 @@ impl Clock {
         Vec::new()
     }
 
-    fn note(&mut self, now: &Now, title: &str, line: &str, urgent: bool, length: Duration) {
-        let until = now.mono + length;
-        self.stage = Stage::Note { title: title.into(), line: line.into(), urgent, until };
+    fn enter(&mut self, now: &Now, stage: Stage) {
+        self.until = now.mono + stage.lasts();
+        self.stage = stage;
+    }
+
+    fn warn(&mut self, now: &Now, title: &str, line: &str) {
+        self.enter(now, Stage::Warning { title: title.into(), line: line.into() });
     }
 
     /// The open row of the one person of a clock without badges.
@@ -491,8 +486,21 @@ impl Clock {
 /// The person of a clock without badges.
 const ALONE: &str = "";
 
-fn seen(now: &Now, title: &str, line: &str) -> Stage {
-    Stage::Note { title: title.into(), line: line.into(), urgent: false, until: now.mono + GLANCE }
+impl Stage {
+    /// How long the clock waits for the person's next deed.
+    fn lasts(&self) -> Duration {
+        match self {
+            Self::Rest => Duration::ZERO,
+            Self::Menu { .. } => PATIENCE,
+            Self::Question { .. } | Self::Asking { .. } => THINKING,
+            Self::Note { line, .. } => (LETTER * line.chars().count() as u32).clamp(GLANCE, READING),
+            Self::Warning { .. } => READING,
+        }
+    }
+}
+
+fn note(title: &str, line: &str) -> Stage {
+    Stage::Note { title: title.into(), line: line.into() }
 }
 
 /// A list has two ends: a knob that wraps around is lost in it.

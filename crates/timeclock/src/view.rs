@@ -35,7 +35,7 @@ impl Clock {
                     queue: Queue::EMPTY,
                 }
             }
-            Stage::Question { person, .. } => {
+            Stage::Question { person } => {
                 let (title, since) = self.ledger.open.get(person).map_or_else(Default::default, |shift| {
                     (shift.project.clone(), clock_time(&shift.start, now, &self.settings.zone))
                 });
@@ -53,17 +53,15 @@ impl Clock {
                     running,
                 }
             }
-            Stage::Asking { person, answers, selected, .. } => {
+            Stage::Asking { person, answers, selected } => {
                 let what = self.ledger.open.get(person).map_or_else(String::new, |shift| {
                     format!("{} {}: until?", shift.project, clock_time(&shift.start, now, &self.settings.zone))
                 });
                 let items = answers.iter().map(|(label, _)| label.clone()).collect();
                 Screen::Menu { title: what, items, selected: *selected, running: None }
             }
-            Stage::Note { title, line, urgent: true, .. } => {
-                Screen::Attention { title: title.clone(), advice: line.clone() }
-            }
-            Stage::Note { title, line, .. } => {
+            Stage::Warning { title, line } => Screen::Attention { title: title.clone(), advice: line.clone() },
+            Stage::Note { title, line } => {
                 Screen::Ready { title: title.clone(), lines: vec![line.clone()], queue: Queue::EMPTY }
             }
             Stage::Rest => self.rest(now),
@@ -128,7 +126,7 @@ impl Clock {
 
     fn light(&self, now: &Now) -> Light {
         let Some(status) = &self.status else { return Light::Starting };
-        if matches!(self.stage, Stage::Note { urgent: true, .. }) {
+        if matches!(self.stage, Stage::Warning { .. }) {
             return Light::Attention;
         }
         let trouble = status.grant.state != GrantState::SignedIn || status.delivery.state == DeliveryState::Blocked;

@@ -349,7 +349,10 @@ fn several_people_hold_their_badges() {
     board.badge("33");
     assert_eq!((board.says().as_str(), board.refreshes), ("Unknown badge! 33 is not in the tab People", 1));
     board.badge("11");
-    assert_eq!(board.says(), "Anna: press: start Website");
+    // Her project in the tab People; the knob still goes to all of them.
+    assert_eq!(board.says(), "Anna: press: start Tax");
+    board.turn(-1);
+    assert_eq!(board.says(), "Anna > Website");
     board.turn(1);
     assert_eq!(board.says(), "Anna > Tax");
     board.press();
@@ -364,6 +367,10 @@ fn several_people_hold_their_badges() {
     board.badge("22");
     assert_eq!(board.says(), "Борис: press: stop Website", "another badge, another menu");
     board.press();
+    board.after(5);
+    assert_eq!(board.says(), "Борис: Website: stopped after 0:01", "a small glass is still moving it");
+    board.after(5);
+    assert_eq!(board.says(), "; hold your badge here; 1 at work");
     let minute = 60.0 / 3600.0;
     let two = 120.0 / 3600.0;
     assert_eq!(board.sheet(), ["Anna Tax 0 to ?, ? min".to_owned(), format!("Борис Website {minute} to {two}, 1 min")]);

@@ -195,7 +195,7 @@ timeclock --sim   power on   Google OFF
                          ╰─────╯
 sheet, listed at http://…
 1 row waits, safe on the device
-timeclock: no connection: io: Connection refused (os error 111); it will be trie
+timeclock: no connection: io: Connection refused (os error 111); it will be tri…
 
 ← → turn   Enter press   digits Enter badge   + name that badge   Esc hold
 g Google off/on   p pull the plug   s sort the sheet   q quit

@@ -129,18 +129,29 @@ impl Page {
     }
 }
 
-/// At most so many letters; escape sequences take no room, and one that was begun is ended.
+/// At most so many letters, the last of them `…` where more would follow; escape sequences take no room, and one that was
+/// begun is ended.
 fn cut(line: &str, columns: usize) -> String {
     let (mut shown, mut used, mut in_escape) = (String::new(), 0, false);
+    let (mut last, mut goes_on) = (0..0, false);
     for c in line.chars() {
         match (in_escape, c) {
             (true, c) => in_escape = !c.is_ascii_alphabetic(),
             (false, '\x1b') => in_escape = true,
             (false, c) if c.is_control() => continue,
-            (false, _) if used == columns => continue,
-            (false, _) => used += 1,
+            (false, _) if used == columns => {
+                goes_on = true;
+                continue;
+            }
+            (false, c) => {
+                used += 1;
+                last = shown.len()..shown.len() + c.len_utf8();
+            }
         }
         shown.push(c);
+    }
+    if goes_on && used > 0 {
+        shown.replace_range(last, "…");
     }
     shown
 }
@@ -194,6 +205,13 @@ mod tests {
         page.standing.sheet = Some(sheet.clone());
         assert_eq!(lines(&page, 80, 24)[8], "sheet, listed at http://127.0.0.1:8085/");
         assert_eq!(lines(&page, 100, 24)[8], format!("sheet {sheet}"));
+    }
+
+    #[test]
+    fn a_line_that_goes_on_says_so() {
+        assert_eq!(cut("\x1b[2mabcdef\x1b[0m", 6), "\x1b[2mabcdef\x1b[0m");
+        assert_eq!(cut("\x1b[2mabcdäfg\x1b[0m", 5), "\x1b[2mabcd…\x1b[0m");
+        assert_eq!(cut("abc", 0), "");
     }
 
     #[test]
