@@ -4,9 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::freeze::{self, CLOSED, OPEN, PruneBy};
+use crate::anchors::{CLOSED, OPEN};
 use crate::ids::{MarkerId, Tag};
 use crate::layout::LAYOUT_KEY;
+use crate::registers::{self, PruneBy};
 use crate::wire::{self, Call, Metadata};
 
 /// Markers that go in one call.
@@ -44,7 +45,7 @@ impl Markers {
         let key = crate::ids::marker_key(&self.tag);
         let call = |some: &[(MarkerId, String)]| {
             let named = some.iter().map(|(id, value)| (*id, key.as_str(), value.as_str()));
-            Call::write(wire::path(spreadsheet, ":batchUpdate"), freeze::prune_body(named, PruneBy::All))
+            Call::write(wire::path(spreadsheet, ":batchUpdate"), registers::prune_body(named, PruneBy::All))
         };
         self.old.chunks(AT_MOST).map(call).collect()
     }

@@ -2,19 +2,20 @@
 //!
 //! The marker comes first, so that its refusal is the whole batch's; then what the header needs; then the rows.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::cell::{Cell, Format, Row};
+use crate::a1::a1_first_row;
+use crate::cell::Row;
 use crate::durable::FrozenTab;
 use crate::ids::{Digest, Fate, MarkerId, sheet_id_of_table};
-use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, Register, Tab, Versions, register_value};
+use crate::layout::{LAYOUT_KEY, Layout, Register, Tab, Versions, register_value};
+use crate::registers::{create_metadata, head};
 use crate::room::Growth;
-use crate::wire::a1_first_row;
+use crate::tabs::{Part, Tables, change_header, column_format, number_format};
 
 /// Google recommends 2 MB for a request; larger ones were accepted (4.5 and 9 MB, docs/google.md), but take longer.
 pub const MAX_BODY_BYTES: usize = 2_000_000;
@@ -177,206 +178,6 @@ fn seal(spreadsheet: &str, id: MarkerId, key: &str, tail: &[u8]) -> Sealed {
     Sealed { body: body.into(), digest }
 }
 
-/// The body that makes the batch's own bytes inapplicable for ever.
-pub(crate) fn void_body(id: MarkerId, key: &str, digest: Digest) -> Arc<[u8]> {
-    [head(id, key, &Fate::Void.value(digest)).as_bytes(), b"]}"].concat().into()
-}
-
-/// The key of the register that names the next spreadsheet.
-pub(crate) const NEXT_KEY: &str = "rknext";
-
-/// The body that makes `successor` the spreadsheet after `spreadsheet`, for all devices that share it.
-pub(crate) fn next_body(spreadsheet: &str, successor: &str) -> Arc<[u8]> {
-    [head(MarkerId::of_next(spreadsheet), NEXT_KEY, successor).as_bytes(), b"]}"].concat().into()
-}
-
-/// The body that retires an identity in favour of `tag`: of two copies one is refused.
-pub(crate) fn retire_body(base: u32, key: &str, tag: &str) -> Arc<[u8]> {
-    [head(MarkerId::of_retired(base), key, tag).as_bytes(), b"]}"].concat().into()
-}
-
-/// The body of a write that leaves nothing behind: its answer shows these ranges as they are then, or only the tabs.
-pub(crate) fn look_body(id: MarkerId, key: &str, ranges: &[String]) -> Arc<[u8]> {
-    let lookup = json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": CLOSED});
-    let delete = json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}});
-    json!({
-        "requests": [create_metadata(id, key, CLOSED), delete],
-        "includeSpreadsheetInResponse": true,
-        "responseRanges": ranges,
-        "responseIncludeGridData": !ranges.is_empty(),
-    })
-    .to_string()
-    .into_bytes()
-    .into()
-}
-
-/// The body that prunes markers: by id and key and value together, for by id alone a repeated prune could remove
-/// another device's marker, and by key alone it removes younger ones.
-pub(crate) fn prune_body<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Arc<[u8]> {
-    json!({ "requests": prunes(markers, how) }).to_string().into_bytes().into()
-}
-
-/// The same, and the answer shows the spreadsheet.
-pub(crate) fn prune_and_look_body<'a>(
-    markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>,
-    how: PruneBy,
-) -> Arc<[u8]> {
-    let body = json!({"requests": prunes(markers, how), "includeSpreadsheetInResponse": true});
-    body.to_string().into_bytes().into()
-}
-
-fn prunes<'a>(markers: impl Iterator<Item = (MarkerId, &'a str, &'a str)>, how: PruneBy) -> Vec<Value> {
-    markers
-        .map(|(id, key, value)| {
-            let lookup = match how {
-                PruneBy::All => json!({"metadataId": id.as_u32(), "metadataKey": key, "metadataValue": value}),
-                PruneBy::Key => json!({ "metadataKey": key }),
-                PruneBy::Id => json!({"metadataId": id.as_u32()}),
-            };
-            json!({"deleteDeveloperMetadata": {"dataFilter": {"developerMetadataLookup": lookup}}})
-        })
-        .collect()
-}
-
-/// What a prune names. Only [`PruneBy::All`] is right.
-#[derive(Clone, Copy)]
-pub(crate) enum PruneBy {
-    All,
-    #[cfg_attr(not(feature = "mutations"), expect(dead_code, reason = "a mutation"))]
-    Key,
-    #[cfg_attr(not(feature = "mutations"), expect(dead_code, reason = "a mutation"))]
-    Id,
-}
-
-/// The body of `spreadsheets.create`: tabs and headers, never rows, for creating cannot be repeated safely.
-pub(crate) fn create_body<'a>(
-    title: &str,
-    timezone: &str,
-    tables: impl Iterator<Item = (&'a str, Vec<&'a str>)>,
-) -> Arc<[u8]> {
-    let sheets: Vec<Value> = tables
-        .map(|(table, header)| {
-            let cells: Vec<Value> = header.iter().map(|name| text_cell(name)).collect();
-            json!({
-                // Two rows: the header, frozen, and one that is not, for not all rows can be. Appending grows the grid.
-                "properties": tab_properties(sheet_id_of_table(table), table, header.len()),
-                "data": [{"startRow": 0, "startColumn": 0, "rowData": [{"values": cells}]}],
-            })
-        })
-        .collect();
-    json!({"properties": {"title": title, "timeZone": timezone}, "sheets": sheets}).to_string().into_bytes().into()
-}
-
-/// For the mutation that creates a spreadsheet with rows in it.
-#[cfg(feature = "mutations")]
-pub(crate) fn create_body_with_rows(
-    title: &str,
-    timezone: &str,
-    tables: Vec<(&str, Vec<&str>)>,
-    rows: &[Row],
-) -> Arc<[u8]> {
-    let body = create_body(title, timezone, tables.clone().into_iter());
-    let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let mut layout = Layout::default();
-    for (table, header) in &tables {
-        let header: Vec<String> = header.iter().map(ToString::to_string).collect();
-        let title = table.to_string();
-        let tab = Tab { title, sheet_id: sheet_id_of_table(table), grid_columns: header.len() as u32, header };
-        layout.tabs.insert(table.to_string(), Some(tab));
-    }
-    let mut placed = Tables { layout: &layout, parts: Vec::new() };
-    for row in rows {
-        let json = placed.place(row).1;
-        let at = tables.iter().position(|(table, _)| *table == row.table).unwrap_or_default();
-        if let Some(data) = body["sheets"][at]["data"][0]["rowData"].as_array_mut() {
-            data.push(serde_json::from_str(&json).unwrap_or_default());
-            let rows = data.len() + 1;
-            body["sheets"][at]["properties"]["gridProperties"]["rowCount"] = Value::from(rows);
-        }
-    }
-    body.to_string().into_bytes().into()
-}
-
-/// What an anchor says while its row may be written, and for ever after.
-pub(crate) const OPEN: &str = "open";
-pub(crate) const CLOSED: &str = "closed";
-
-/// A row to be amended, as it was found.
-#[derive(Clone, Debug)]
-pub(crate) struct Spot {
-    pub(crate) tab: Tab,
-    /// Of the tab, with its version.
-    pub(crate) register: Register,
-    pub(crate) row: u32,
-}
-
-/// What an amendment needs besides the anchor.
-pub(crate) struct Needs<'a> {
-    /// The columns of its values, with how their numbers look, if that is known.
-    pub(crate) columns: Vec<(&'a str, Option<Value>)>,
-    /// How the numbers of single cells are to look. By index, unlike values: a person who sorts in this moment finds a
-    /// cell that looks wrong, not one that is.
-    pub(crate) looks: Vec<(usize, Value)>,
-}
-
-/// The body that puts an anchor on a row, and adds the columns that the amendment brings.
-pub(crate) fn anchor_body(spreadsheet: &str, id: MarkerId, key: &str, spot: &Spot, needs: &Needs<'_>) -> Arc<[u8]> {
-    let sheet_id = spot.tab.sheet_id;
-    let range = json!({"sheetId": sheet_id, "dimension": "ROWS", "startIndex": spot.row, "endIndex": spot.row + 1});
-    let mut requests = alloc::vec![create_metadata_at(&json!({ "dimensionRange": range }), id, key, OPEN)];
-    let mut part = Part::new(String::new(), Some(spot.tab.clone()));
-    let mut formats = Vec::new();
-    for (name, look) in &needs.columns {
-        let column = part.column(name);
-        if let Some(look) = look.as_ref().filter(|_| column >= spot.tab.header.len()) {
-            formats.push(column_format(sheet_id, column, look));
-        }
-    }
-    if part.header.len() > spot.tab.header.len() {
-        let next = Register { version: spot.register.version + 1, columns: part.header.len() as u32 };
-        let register = MarkerId::of_layout(spreadsheet, sheet_id, next.version);
-        requests.push(create_metadata(register, LAYOUT_KEY, &register_value(sheet_id, next)));
-        change_header(&part, sheet_id, next.version, &mut requests);
-        requests.append(&mut formats);
-    }
-    for (column, look) in &needs.looks {
-        requests.push(json!({"updateCells": {
-            "start": {"sheetId": sheet_id, "rowIndex": spot.row, "columnIndex": column},
-            "rows": [{"values": [{"userEnteredFormat": look}]}],
-            "fields": "userEnteredFormat.numberFormat",
-        }}));
-    }
-    json!({ "requests": requests }).to_string().into_bytes().into()
-}
-
-/// The body that makes an anchor that may be there unable to do anything.
-pub(crate) fn update_anchor_body(id: MarkerId, key: &str) -> Arc<[u8]> {
-    let update = json!({
-        "dataFilters": [crate::wire::anchored(id, key, OPEN)],
-        "developerMetadata": {"metadataValue": CLOSED},
-        "fields": "metadataValue",
-    });
-    json!({"requests": [{"updateDeveloperMetadata": update}]}).to_string().into_bytes().into()
-}
-
-/// The body that makes sure that an anchor which is not there never comes.
-pub(crate) fn close_anchor_body(id: MarkerId, key: &str) -> Arc<[u8]> {
-    [head(id, key, CLOSED).as_bytes(), b"]}"].concat().into()
-}
-
-/// The same, and the answer shows these ranges as they are then.
-pub(crate) fn show_body(id: MarkerId, key: &str, ranges: &[String]) -> Arc<[u8]> {
-    json!({
-        "requests": [create_metadata(id, key, CLOSED)],
-        "includeSpreadsheetInResponse": true,
-        "responseRanges": ranges,
-        "responseIncludeGridData": true,
-    })
-    .to_string()
-    .into_bytes()
-    .into()
-}
-
 /// Rows that were refused together travel in smaller batches, and not with rows that nothing is known against.
 fn belonging_together(rows: &[Row]) -> usize {
     let suspect = rows.first().is_some_and(|row| row.at_most.is_some());
@@ -392,242 +193,31 @@ fn belonging_together(rows: &[Row]) -> usize {
     count as usize
 }
 
-/// The rows of one table in one batch.
-struct Part {
-    table: String,
-    tab: Option<Tab>,
-    /// The tab's, with new columns behind.
-    header: Vec<String>,
-    columns: BTreeMap<String, usize>,
-    /// Of the columns that have one.
-    formats: BTreeMap<usize, Format>,
-    cells_bring_formats: bool,
-    /// `RowData` objects, comma-separated.
-    rows: String,
-    count: u32,
-}
-
-struct Tables<'a> {
-    layout: &'a Layout,
-    parts: Vec<Part>,
-}
-
-impl Tables<'_> {
-    /// The row's table and its JSON, with columns added for what is new. A header that grew for a row that is then
-    /// not taken is a column too early, and harmless.
-    fn place(&mut self, row: &Row) -> (usize, String) {
-        let at = self.parts.iter().position(|part| part.table == row.table).unwrap_or_else(|| {
-            let tab = self.layout.tabs.get(&row.table).cloned().flatten();
-            self.parts.push(Part::new(row.table.clone(), tab));
-            self.parts.len() - 1
-        });
-        let part = &mut self.parts[at];
-        let id = Cell::Text(row.id.clone());
-        let mut cells: BTreeMap<usize, &Cell> = BTreeMap::from([(part.column(ID_COLUMN), &id)]);
-        for (name, cell) in &row.cells {
-            let column = part.column(name);
-            if let Some(format) = cell.format() {
-                part.formats.entry(column).or_insert(format);
-            }
-            part.cells_bring_formats |= matches!(cell, Cell::Serial(..));
-            if !matches!(cell, Cell::Blank | Cell::Empty(_)) {
-                cells.insert(column, cell);
-            }
-        }
-        (at, row_json(&cells))
-    }
-
-    fn add(&mut self, at: usize, json: &str) {
-        let Part { rows, count, .. } = &mut self.parts[at];
-        *count += 1;
-        if !rows.is_empty() {
-            rows.push(',');
-        }
-        rows.push_str(json);
-    }
-}
-
-impl Part {
-    fn new(table: String, tab: Option<Tab>) -> Self {
-        let header = tab.as_ref().map(|tab| tab.header.clone()).unwrap_or_default();
-        let mut columns = BTreeMap::new();
-        for (at, name) in header.iter().enumerate() {
-            // Of two columns with one name the first is ours; the other is a person's copy.
-            columns.entry(name.clone()).or_insert(at);
-        }
-        let (formats, rows) = (BTreeMap::new(), String::new());
-        Self { table, tab, header, columns, formats, cells_bring_formats: false, rows, count: 0 }
-    }
-
-    fn column(&mut self, name: &str) -> usize {
-        if let Some(at) = self.columns.get(name) {
-            return *at;
-        }
-        let at = self.header.len();
-        self.header.push(name.into());
-        self.columns.insert(name.into(), at);
-        at
-    }
-}
-
-/// A tab that is missing, columns that are missing in the grid or in the header, and once per tab its manner.
-fn change_header(part: &Part, sheet_id: i32, version: u32, changes: &mut Vec<Value>) {
-    let width = part.header.len();
-    let old = part.tab.as_ref().map_or(0, |tab| tab.header.len());
-    match &part.tab {
-        None => {
-            let properties = tab_properties(sheet_id, &part.table, width);
-            changes.push(json!({"addSheet": {"properties": properties}}));
-        }
-        Some(tab) if (tab.grid_columns as usize) < width => {
-            let length = width - tab.grid_columns as usize;
-            let append = json!({"sheetId": sheet_id, "dimension": "COLUMNS", "length": length});
-            changes.push(json!({"appendDimension": append}));
-        }
-        Some(_) => {}
-    }
-    if width > old {
-        let cells: Vec<Value> = part.header[old..].iter().map(|name| text_cell(name)).collect();
-        changes.push(json!({"updateCells": {
-            "start": {"sheetId": sheet_id, "rowIndex": 0, "columnIndex": old},
-            "rows": [{"values": cells}],
-            "fields": "userEnteredValue",
-        }}));
-    }
-    if version == 0 {
-        let at = part.columns.get(ID_COLUMN).copied().unwrap_or(0);
-        changes.push(json!({"updateDimensionProperties": {
-            "range": {"sheetId": sheet_id, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1},
-            "properties": {"hiddenByUser": true},
-            "fields": "hiddenByUser",
-        }}));
-        // An adopted tab may have no row to scroll below the header yet; ours always has.
-        if part.tab.is_some() {
-            changes.push(json!({"updateSheetProperties": {
-                "properties": {"sheetId": sheet_id, "gridProperties": {"frozenRowCount": 1}},
-                "fields": "gridProperties.frozenRowCount",
-            }}));
-        }
-    }
-}
-
-/// How the numbers of a whole column look, from below the header to the end of the grid: set once, with the call that
-/// adds the column. What a person makes of it afterwards stays.
-fn column_format(sheet_id: i32, column: usize, look: &Value) -> Value {
-    json!({"repeatCell": {
-        "range": {"sheetId": sheet_id, "startRowIndex": 1, "startColumnIndex": column, "endColumnIndex": column + 1},
-        "cell": {"userEnteredFormat": look},
-        "fields": "userEnteredFormat.numberFormat",
-    }})
-}
-
-/// A `userEnteredFormat`.
-pub(crate) fn number_format(format: Format) -> Value {
-    let (kind, pattern) = format.type_and_pattern();
-    json!({"numberFormat": {"type": kind, "pattern": pattern}})
-}
-
-fn tab_properties(sheet_id: i32, title: &str, columns: usize) -> Value {
-    let grid = json!({"rowCount": 2, "columnCount": columns.max(1), "frozenRowCount": 1});
-    json!({"sheetId": sheet_id, "title": title, "gridProperties": grid})
-}
-
-/// Interior gaps are empty objects, so that cells keep their place. Written as text, not built as a tree first: half of
-/// what a flood costs is here.
-fn row_json(cells: &BTreeMap<usize, &Cell>) -> String {
-    let mut json = String::from(r#"{"values":["#);
-    let mut next = 0;
-    for (column, cell) in cells {
-        for at in next..=*column {
-            let comma = if at > 0 { "," } else { "" };
-            json.push_str(comma);
-            if at < *column {
-                json.push_str("{}");
-            }
-        }
-        push_cell(&mut json, cell);
-        next = column + 1;
-    }
-    json.push_str("]}");
-    json
-}
-
-fn text_cell(text: &str) -> Value {
-    json!({"userEnteredValue": {"stringValue": text}})
-}
-
-/// Never `formulaValue`: text that begins with `=` stays text (docs/google.md).
-fn push_cell(json: &mut String, cell: &Cell) {
-    json.push_str(r#"{"userEnteredValue":{"#);
-    match cell {
-        Cell::Text(text) => push_text(json, text),
-        Cell::Bool(bool) => {
-            json.push_str(if *bool { r#""boolValue":true"# } else { r#""boolValue":false"# });
-        }
-        Cell::Number(number) if number.is_finite() => push_number(json, *number),
-        Cell::Number(number) => push_text(json, &number.to_string()),
-        Cell::Bare(serial, _) | Cell::Serial(serial, _) => push_number(json, *serial),
-        Cell::Blank | Cell::Empty(_) => {}
-    }
-    json.push('}');
-    // The format goes with the cell too: whether rows that the grid grew by inherit their column's is unknown
-    // (docs/google.md, S11).
-    if let Cell::Serial(_, format) = cell {
-        let (kind, pattern) = format.type_and_pattern();
-        // Both are ours: nothing in them needs an escape.
-        for piece in [r#","userEnteredFormat":{"numberFormat":{"type":""#, kind, r#"","pattern":""#, pattern, r#""}}"#]
-        {
-            json.push_str(piece);
-        }
-    }
-    json.push('}');
-}
-
-fn push_text(json: &mut String, text: &str) {
-    json.push_str(r#""stringValue":"#);
-    // Text always becomes JSON.
-    json.push_str(&serde_json::to_string(text).unwrap_or_else(|_| String::from("\"\"")));
-}
-
-fn push_number(json: &mut String, number: f64) {
-    json.push_str(r#""numberValue":"#);
-    let whole = number as i64;
-    // Without `.0`; a double holds all of these, and a zero loses no sign.
-    let is_whole = whole.unsigned_abs() < 1 << 53 && (whole as f64).to_bits() == number.to_bits();
-    let text = if is_whole { whole.to_string() } else { serde_json::to_string(&number).unwrap_or_default() };
-    json.push_str(&text);
-}
-
-/// The body as far as the end of the marker's request. The location is the spreadsheet: a marker on a tab, row or
-/// column would go with it, and its id would be free again.
-fn head(id: MarkerId, key: &str, value: &str) -> String {
-    let mut head = String::from(r#"{"requests":["#);
-    head.push_str(&create_metadata(id, key, value).to_string());
-    head
-}
-
-fn create_metadata(id: MarkerId, key: &str, value: &str) -> Value {
-    create_metadata_at(&json!({"spreadsheet": true}), id, key, value)
-}
-
-fn create_metadata_at(location: &Value, id: MarkerId, key: &str, value: &str) -> Value {
-    json!({"createDeveloperMetadata": {"developerMetadata": {
-        "metadataId": id.as_u32(),
-        "metadataKey": key,
-        "metadataValue": value,
-        "location": location,
-        "visibility": "DOCUMENT",
-    }}})
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::format;
 
+    use serde_json::json;
+
     use super::*;
-    use crate::cell::Precision;
+    use crate::cell::{Cell, Format, Precision};
+    use crate::registers::void_body;
 
     const MOMENT: Format = Format::DateTime(Precision::Second);
+    const NEW_TAB: &str = concat!(
+        r#"{"requests":[{"createDeveloperMetadata":{"developerMetadata":{"location":{"spreadsheet":true},"metadataId":9,"metadataKey":"rkaaaaaa","metadataValue":"A1viLiMasrgE","visibility":"DOCUMENT"}}},"#,
+        r#"{"createDeveloperMetadata":{"developerMetadata":{"location":{"spreadsheet":true},"metadataId":1135799848,"metadataKey":"rklayout","metadataValue":"1921477741.1.3","visibility":"DOCUMENT"}}},"#,
+        r#"{"addSheet":{"properties":{"gridProperties":{"columnCount":3,"frozenRowCount":1,"rowCount":2},"sheetId":1921477741,"title":"t"}}},"#,
+        r#"{"updateCells":{"fields":"userEnteredValue","rows":[{"values":[{"userEnteredValue":{"stringValue":"_id"}},{"userEnteredValue":{"stringValue":"at"}},{"userEnteredValue":{"stringValue":"note"}}]}],"start":{"columnIndex":0,"rowIndex":0,"sheetId":1921477741}}},"#,
+        r#"{"updateDimensionProperties":{"fields":"hiddenByUser","properties":{"hiddenByUser":true},"range":{"dimension":"COLUMNS","endIndex":1,"sheetId":1921477741,"startIndex":0}}},"#,
+        r#"{"appendCells":{"sheetId":1921477741,"fields":"userEnteredValue,userEnteredFormat.numberFormat","rows":[{"values":[{"userEnteredValue":{"stringValue":"r1"}},{"userEnteredValue":{"numberValue":46000.5},"userEnteredFormat":{"numberFormat":{"type":"DATE_TIME","pattern":"yyyy-mm-dd hh:mm:ss"}}},{"userEnteredValue":{"stringValue":"é=\"\\"}}]}]}},"#,
+        r#"{"repeatCell":{"cell":{"userEnteredFormat":{"numberFormat":{"pattern":"yyyy-mm-dd hh:mm:ss","type":"DATE_TIME"}}},"fields":"userEnteredFormat.numberFormat","range":{"endColumnIndex":2,"sheetId":1921477741,"startColumnIndex":1,"startRowIndex":1}}}]}"#,
+    );
+    const ONE_ROW: &str = concat!(
+        r#"{"requests":[{"createDeveloperMetadata":{"developerMetadata":{"location":{"spreadsheet":true},"metadataId":10,"metadataKey":"rkaaaaaa","metadataValue":"AXJiPZ06KH2k","visibility":"DOCUMENT"}}},"#,
+        r#"{"appendCells":{"sheetId":1921477741,"fields":"userEnteredValue","rows":[{"values":[{"userEnteredValue":{"stringValue":"r2"}},{"userEnteredValue":{"numberValue":1.5}}]}]}}],"#,
+        r#""includeSpreadsheetInResponse":true,"responseIncludeGridData":true,"responseRanges":["'t'!1:1"]}"#,
+    );
 
     fn row(handle: i64, table: &str, cells: &[(&str, Cell)]) -> Row {
         Row {
@@ -685,31 +275,6 @@ mod tests {
             ])
         );
         assert!(!requests[1].to_string().contains("formulaValue"));
-    }
-
-    #[test]
-    fn cells_are_json_that_holds_exactly_what_they_do() {
-        let text = "\"=a\"\\ \u{0}\n\u{2028}\u{1F642}";
-        let written = |cell: &Cell| -> Value {
-            let mut json = String::new();
-            push_cell(&mut json, cell);
-            serde_json::from_str(&json).unwrap()
-        };
-        for held in [Cell::Text(text.into()), Cell::Number(f64::NAN)] {
-            let text = if let Cell::Text(text) = &held { text } else { "NaN" };
-            assert_eq!(written(&held), json!({"userEnteredValue": {"stringValue": text}}));
-        }
-        assert_eq!(written(&Cell::Bool(false)), json!({"userEnteredValue": {"boolValue": false}}));
-        let beyond = 9_007_199_254_740_992.0;
-        for number in
-            [0.0, -0.0, 1.0, -17.0, 0.1 + 0.2, 46_349.059_182_754_63, beyond, -beyond, 1e300, f64::MIN_POSITIVE]
-        {
-            let read = written(&Cell::Number(number))["userEnteredValue"]["numberValue"].as_f64().unwrap();
-            assert_eq!(read.to_bits(), number.to_bits(), "{number}");
-        }
-        let mut short = String::new();
-        push_cell(&mut short, &Cell::Bare(21.0, MOMENT));
-        assert_eq!(short, r#"{"userEnteredValue":{"numberValue":21}}"#);
     }
 
     #[test]
@@ -810,6 +375,20 @@ mod tests {
         }
         assert_eq!(taken(&suspect, 100_000), 2, "no more than a refused half");
         assert_eq!(taken(&suspect[2..], 100_000), 1, "and not with rows that nothing is known against");
+    }
+
+    /// What was frozen by one version is sent, and compared with its digest, by the next.
+    #[test]
+    fn a_batch_is_these_bytes() {
+        let cells = [("at", Cell::Serial(46_000.5, MOMENT)), ("note", Cell::Text("\u{e9}=\"\\".into()))];
+        let plan = Plan::of(&[row(1, "t", &cells)], &layout(&[("t", None)]), &Versions::new(), "sheet", 1000);
+        let sealed = plan.seal("sheet", MarkerId::of(7, 1), "rkaaaaaa");
+        assert_eq!(core::str::from_utf8(&sealed.body).unwrap(), NEW_TAB);
+        let versions = Versions::from([(sheet_id_of_table("t"), Register { version: 1, columns: 3 })]);
+        let known = layout(&[("t", Some((3, &["_id", "at", "note"])))]);
+        let plan = Plan::of(&[row(2, "t", &[("at", Cell::Number(1.5))])], &known, &versions, "sheet", 1000);
+        let sealed = plan.seal("sheet", MarkerId::of(7, 2), "rkaaaaaa");
+        assert_eq!(core::str::from_utf8(&sealed.body).unwrap(), ONE_ROW);
     }
 
     #[test]

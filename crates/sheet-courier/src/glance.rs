@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::layout::Tab;
 use crate::room::{self, Sizes};
-use crate::wire::{self, Call, Grid, Metadata, SheetProperties};
+use crate::shown::{self, ShownTab};
+use crate::wire::{self, Call, Metadata, SheetProperties};
 
 /// A tab's name and size, and its first row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,39 +76,27 @@ pub(crate) struct Glance {
 }
 
 pub(crate) fn parse_glance(body: &[u8]) -> Option<Glance> {
-    let reply = wire::parse::<Shown>(body)?;
+    let reply = wire::parse::<Looked>(body)?;
     let (tabs, sizes) = glimpses(reply.sheets);
     Some(Glance { spreadsheet: reply.spreadsheet_id?, markers: reply.developer_metadata, tabs, sizes })
 }
 
 /// The header rows in the answer to a batch, and the sizes of tabs; none where it shows none.
 pub(crate) fn parse_shown(body: &[u8]) -> (Vec<Glimpse>, Sizes) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        updated_spreadsheet: Shown,
-    }
-    wire::parse::<Reply>(body).map(|reply| glimpses(reply.updated_spreadsheet.sheets)).unwrap_or_default()
+    shown::updated(body).map(glimpses).unwrap_or_default()
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+struct Looked {
     spreadsheet_id: Option<String>,
     #[serde(default)]
     developer_metadata: Vec<Metadata>,
     #[serde(default)]
-    sheets: Vec<Found>,
+    sheets: Vec<ShownTab>,
 }
 
-#[derive(Deserialize)]
-struct Found {
-    properties: SheetProperties,
-    #[serde(default)]
-    data: Vec<Grid>,
-}
-
-fn glimpses(sheets: Vec<Found>) -> (Vec<Glimpse>, Sizes) {
+fn glimpses(sheets: Vec<ShownTab>) -> (Vec<Glimpse>, Sizes) {
     let sizes = room::sizes(sheets.iter().map(|found| &found.properties));
     let mut tabs = Vec::new();
     for found in sheets {

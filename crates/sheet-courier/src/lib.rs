@@ -23,6 +23,8 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod a1;
+mod anchors;
 mod answer;
 mod cell;
 mod census;
@@ -37,7 +39,11 @@ mod life;
 #[cfg_attr(not(feature = "mutations"), expect(dead_code, unreachable_pub, reason = "rules are left out only in tests"))]
 mod mutation;
 mod pace;
+mod registers;
 mod room;
+mod row_json;
+mod shown;
+mod tabs;
 mod wire;
 
 use core::time::Duration;

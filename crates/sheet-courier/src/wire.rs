@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::a1::a1_first_row;
 use crate::ids::MarkerId;
 
 /// A request to the Sheets API, relative to its origin. Authorisation is the edge's to add.
@@ -231,144 +232,6 @@ pub(crate) fn parse_updated(body: &[u8]) -> Option<(String, usize)> {
     Some((reply.spreadsheet_id, updated))
 }
 
-/// Part of a `batchUpdate` address: the answer shows, besides the replies, the columns that were asked for.
-pub(crate) const SHOWING_COLUMNS: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
-    sheets(properties(sheetId),data(startRow,startColumn,rowData(values(formattedValue)))))";
-
-/// The same for the tabs alone.
-pub(crate) const SHOWING_TABS: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
-    sheets(properties(sheetId,title,gridProperties(rowCount,columnCount))))";
-
-/// The same for their sizes.
-pub(crate) const SHOWING_SIZES: &str = ":batchUpdate?fields=spreadsheetId,replies,updatedSpreadsheet(\
-    sheets(properties(sheetId,gridProperties(rowCount,columnCount))))";
-
-/// One whole column of a tab, in A1 notation.
-pub(crate) fn a1_column(title: &str, column: u32) -> String {
-    let letters = column_letters(column);
-    let mut range = a1_tab(title);
-    range.push_str(&letters);
-    range.push(':');
-    range.push_str(&letters);
-    range
-}
-
-/// Some rows of a column, counted from 1.
-pub(crate) fn a1_rows(title: &str, column: u32, first: u32, last: u32) -> String {
-    let letters = column_letters(column);
-    alloc::format!("{}{letters}{first}:{letters}{last}", a1_tab(title))
-}
-
-/// A1 notation quotes a tab's name and doubles quotes in it.
-fn a1_tab(title: &str) -> String {
-    let mut range = String::from("'");
-    range.push_str(&title.replace('\'', "''"));
-    range.push_str("'!");
-    range
-}
-
-fn column_letters(column: u32) -> String {
-    let mut letters = Vec::new();
-    let mut rest = column + 1;
-    while rest > 0 {
-        letters.push(char::from(b'A' + ((rest - 1) % 26) as u8));
-        rest = (rest - 1) / 26;
-    }
-    letters.into_iter().rev().collect()
-}
-
-/// The columns that an answer to a `batchUpdate` shows, by tab: the spreadsheet as it was right after that update.
-pub(crate) fn parse_shown_columns(body: &[u8]) -> Option<Vec<(i32, Vec<String>)>> {
-    let reply = parse::<Value>(body)?;
-    let mut columns = Vec::new();
-    for sheet in reply.pointer("/updatedSpreadsheet/sheets")?.as_array()? {
-        let tab = sheet.pointer("/properties/sheetId").map_or(Some(0), Value::as_i64)?;
-        let grid = sheet.pointer("/data/0")?;
-        if grid.get("startRow").and_then(Value::as_u64).unwrap_or(0) != 0 {
-            return None;
-        }
-        let rows = grid.get("rowData").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let text = |row: &Value| row.pointer("/values/0/formattedValue").and_then(Value::as_str).map(ToOwned::to_owned);
-        columns.push((i32::try_from(tab).ok()?, rows.iter().map(|row| text(row).unwrap_or_default()).collect()));
-    }
-    Some(columns)
-}
-
-/// The tabs that an answer to a `batchUpdate` shows. There is one at least.
-pub(crate) fn parse_shown_tabs(body: &[u8]) -> Option<Vec<SheetProperties>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        updated_spreadsheet: Updated,
-    }
-    #[derive(Deserialize)]
-    struct Updated {
-        sheets: Vec<Sheet>,
-    }
-    let tabs: Vec<_> =
-        parse::<Reply>(body)?.updated_spreadsheet.sheets.into_iter().map(|sheet| sheet.properties).collect();
-    (!tabs.is_empty()).then_some(tabs)
-}
-
-/// A range that an answer to a `batchUpdate` shows, as texts.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
-    pub(crate) tab: i32,
-    pub(crate) start_row: u32,
-    pub(crate) start_column: u32,
-    pub(crate) rows: Vec<Vec<String>>,
-}
-
-pub(crate) fn parse_shown_cells(body: &[u8]) -> Option<Vec<Shown>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Reply {
-        updated_spreadsheet: Updated,
-    }
-    #[derive(Deserialize)]
-    struct Updated {
-        #[serde(default)]
-        sheets: Vec<Found>,
-    }
-    #[derive(Deserialize)]
-    struct Found {
-        properties: SheetProperties,
-        #[serde(default)]
-        data: Vec<Grid>,
-    }
-    let mut shown = Vec::new();
-    for found in parse::<Reply>(body)?.updated_spreadsheet.sheets {
-        let tab = found.properties.sheet_id;
-        shown.extend(found.data.into_iter().map(|grid| {
-            let text = |row: RowData| row.values.into_iter().map(|cell| cell.formatted_value).collect();
-            let rows = grid.row_data.into_iter().map(text).collect();
-            Shown { tab, start_row: grid.start_row, start_column: grid.start_column, rows }
-        }));
-    }
-    Some(shown)
-}
-
-/// Cells as `spreadsheets.get` shows them.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Grid {
-    pub(crate) start_row: u32,
-    pub(crate) start_column: u32,
-    pub(crate) row_data: Vec<RowData>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct RowData {
-    pub(crate) values: Vec<CellData>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct CellData {
-    pub(crate) formatted_value: String,
-}
-
 /// `values.batchGet` of the first row of each of these tabs, in order.
 pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
     let mut rest = String::from("/values:batchGet?majorDimension=ROWS");
@@ -377,13 +240,6 @@ pub(crate) fn get_headers(spreadsheet: &str, titles: &[&str]) -> Call {
         percent_encode(&a1_first_row(title), &mut rest);
     }
     Call::get(path(spreadsheet, &rest))
-}
-
-/// The header row of a tab.
-pub(crate) fn a1_first_row(title: &str) -> String {
-    let mut range = a1_tab(title);
-    range.push_str("1:1");
-    range
 }
 
 /// A piece of developer metadata.
@@ -588,9 +444,6 @@ mod tests {
             parse_matching(body);
             parse_written(body);
             parse_updated(body);
-            parse_shown_columns(body);
-            parse_shown_tabs(body);
-            parse_shown_cells(body);
             parse_error(body);
         };
         for body in real {

@@ -7,11 +7,13 @@ use core::time::Duration;
 use super::{Asked, Courier, FRESH_HEADER, Next};
 use crate::C;
 use crate::durable::Marker;
-use crate::freeze;
 use crate::glance;
 use crate::ids::{MarkerId, sheet_id_of_table};
 use crate::layout::{ID_COLUMN, LAYOUT_KEY, Layout, tab_of};
 use crate::mutation::Mutation;
+use crate::registers;
+use crate::shown;
+use crate::tabs;
 use crate::wire::{self, Call, SheetProperties};
 
 impl Courier {
@@ -115,7 +117,7 @@ impl Courier {
             (Asked::Landed, Some(batch)) => {
                 glance::glance_with_markers(sheet, batch.tabs.iter().map(|tab| tab.sheet_id))
             }
-            (Asked::Void, Some(batch)) => Call::write(update(), freeze::void_body(batch.id, &key, batch.digest)),
+            (Asked::Void, Some(batch)) => Call::write(update(), registers::void_body(batch.id, &key, batch.digest)),
             (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
             (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
             (Asked::Glance(tabs), _) => glance::glance(sheet, tabs.iter().map(|(_, id)| *id)),
@@ -128,15 +130,15 @@ impl Courier {
                 let markers = self.state.markers.iter().filter(|marker| ids.contains(&marker.id));
                 let named = markers.map(|marker| (marker.id, marker.key.as_str(), marker.value.as_str()));
                 // An answer that is asked for anyway tells how large all tabs are.
-                let body = freeze::prune_and_look_body(named, self.prune_by());
-                Call::write(wire::path(sheet, wire::SHOWING_SIZES), body)
+                let body = registers::prune_and_look_body(named, self.prune_by());
+                Call::write(wire::path(sheet, shown::SHOWING_SIZES), body)
             }
             (Asked::Tabs | Asked::Sizes, _) => wire::get_tabs(sheet),
             (Asked::Adopt(id), _) => wire::get_name(id),
             (Asked::Register, _) => wire::get_marker(sheet, MarkerId::of_next(sheet)),
             (Asked::Claim, _) => {
                 let successor = self.candidate().map_or("", |sheet| sheet.id.as_str());
-                Call::write(update(), freeze::next_body(sheet, successor))
+                Call::write(update(), registers::next_body(sheet, successor))
             }
             (Asked::BoundCheck | Asked::BoundVoid, _) => self.bound_call(asked),
             (Asked::Release(ask), _) => self.release_call(*ask),
@@ -170,8 +172,8 @@ impl Courier {
         #[cfg(feature = "mutations")]
         if self.left_out(Mutation::CreateCarriesRows) {
             let rows = self.gathered.as_deref().unwrap_or_default();
-            return freeze::create_body_with_rows(&self.title(), &self.options.timezone, tables, rows);
+            return tabs::create_body_with_rows(&self.title(), &self.options.timezone, tables, rows);
         }
-        freeze::create_body(&self.title(), &self.options.timezone, tables.into_iter())
+        tabs::create_body(&self.title(), &self.options.timezone, tables.into_iter())
     }
 }

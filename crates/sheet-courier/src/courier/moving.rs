@@ -7,9 +7,9 @@ use core::time::Duration;
 
 use super::{Asked, Courier, Creating, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::durable::{Cause, Hold, Marker, Phase, SheetRef, Transition, Wish};
-use crate::freeze::{self, NEXT_KEY};
 use crate::ids::{Fate, MarkerId};
 use crate::mutation::Mutation;
+use crate::registers::{self, NEXT_KEY};
 use crate::wire::{self, Call};
 
 /// What is known of the register that names the next spreadsheet.
@@ -253,7 +253,7 @@ impl Courier {
         let key = self.key_of(batch.id, batch.seq);
         match asked {
             Asked::BoundVoid => {
-                let body = freeze::void_body(batch.id, &key, batch.digest);
+                let body = registers::void_body(batch.id, &key, batch.digest);
                 Call::write(wire::path(&batch.spreadsheet, ":batchUpdate"), body)
             }
             _ => wire::search(&batch.spreadsheet, &[&key]),

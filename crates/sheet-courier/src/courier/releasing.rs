@@ -11,11 +11,14 @@ use core::time::Duration;
 
 use super::{Asked, Courier, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::LET_PASS;
+use crate::a1;
+use crate::anchors::OPEN;
 use crate::durable::{Hold, Marker, Release, Transition};
-use crate::freeze::{self, NEXT_KEY, OPEN};
 use crate::ids::{MarkerId, marker_key};
 use crate::layout::ID_COLUMN;
 use crate::mutation::Mutation;
+use crate::registers::{self, NEXT_KEY};
+use crate::shown;
 use crate::wire::{self, Call, Metadata, SheetProperties};
 
 /// Row ids that one look asks for: a few megabytes of answer.
@@ -208,30 +211,30 @@ impl Courier {
         let look = |path: &str, ranges: &[String]| {
             let spare = self.state.release.as_ref().map_or(&self.state.spare, |release| &release.identity);
             let id = MarkerId::of(spare.base, self.releasing.refused);
-            Call::write(wire::path(place, path), freeze::look_body(id, &marker_key(&spare.tag), ranges))
+            Call::write(wire::path(place, path), registers::look_body(id, &marker_key(&spare.tag), ranges))
         };
         match (ask, &self.releasing.stage) {
             (Ask::Claim, _) => {
                 let tag = self.state.release.as_ref().map_or("", |release| release.identity.tag.as_str());
-                Call::write(wire::path(place, ":batchUpdate"), freeze::retire_body(base, &self.key(), tag))
+                Call::write(wire::path(place, ":batchUpdate"), registers::retire_body(base, &self.key(), tag))
             }
             (Ask::Register, _) => wire::get_marker(place, MarkerId::of_retired(base)),
             (Ask::Successor, _) => wire::get_marker(place, MarkerId::of_next(place)),
             (Ask::Headers, Stage::Headers(_, tabs)) => {
-                let ranges: Vec<String> = tabs.iter().map(|tab| wire::a1_first_row(&tab.title)).collect();
-                look(wire::SHOWING_COLUMNS, &ranges)
+                let ranges: Vec<String> = tabs.iter().map(|tab| a1::a1_first_row(&tab.title)).collect();
+                look(shown::SHOWING_COLUMNS, &ranges)
             }
             (Ask::Ids, Stage::Ids(_, looks)) => {
                 let mut ranges = Vec::new();
                 for part in looks.calls.get(looks.at).into_iter().flatten() {
                     if part.first > 1 {
-                        ranges.push(wire::a1_rows(&part.title, part.column, 1, 1));
+                        ranges.push(a1::a1_rows(&part.title, part.column, 1, 1));
                     }
-                    ranges.push(wire::a1_rows(&part.title, part.column, part.first, part.last));
+                    ranges.push(a1::a1_rows(&part.title, part.column, part.first, part.last));
                 }
-                look(wire::SHOWING_COLUMNS, &ranges)
+                look(shown::SHOWING_COLUMNS, &ranges)
             }
-            _ => look(wire::SHOWING_TABS, &[]),
+            _ => look(shown::SHOWING_TABS, &[]),
         }
     }
 }
@@ -310,18 +313,18 @@ impl Courier {
     fn looked(&mut self, stage: Stage, body: &[u8], now: Duration) -> bool {
         match stage {
             Stage::Tabs(at) => {
-                let Some(tabs) = wire::parse_shown_tabs(body) else { return false };
+                let Some(tabs) = shown::parse_shown_tabs(body) else { return false };
                 // A tab that is one large chart has no cells.
                 let tabs: Vec<SheetProperties> =
                     tabs.into_iter().filter(|tab| tab.grid_properties.column_count > 0).collect();
                 self.releasing.stage = if tabs.is_empty() { Stage::After(at) } else { Stage::Headers(at, tabs) };
             }
             Stage::Headers(at, tabs) => {
-                let Some(shown) = wire::parse_shown_cells(body) else { return false };
+                let Some(shown) = shown::parse_shown_cells(body) else { return false };
                 self.headers_shown(at, &tabs, &shown, now);
             }
             Stage::Ids(at, looks) => {
-                let Some(shown) = wire::parse_shown_cells(body) else { return false };
+                let Some(shown) = shown::parse_shown_cells(body) else { return false };
                 self.ids_shown(at, looks, &shown, now);
             }
             _ => {}
@@ -329,7 +332,7 @@ impl Courier {
         true
     }
 
-    fn headers_shown(&mut self, at: usize, tabs: &[SheetProperties], shown: &[wire::Shown], now: Duration) {
+    fn headers_shown(&mut self, at: usize, tabs: &[SheetProperties], shown: &[shown::Shown], now: Duration) {
         let told = self.state.release.as_ref().is_some_and(|release| release.told);
         let mut parts: Vec<Part> = Vec::new();
         for tab in tabs {
@@ -369,7 +372,7 @@ impl Courier {
             if calls.is_empty() { Stage::After(at) } else { Stage::Ids(at, Looks { calls, at: 0, again }) };
     }
 
-    fn ids_shown(&mut self, at: usize, mut looks: Looks, shown: &[wire::Shown], now: Duration) {
+    fn ids_shown(&mut self, at: usize, mut looks: Looks, shown: &[shown::Shown], now: Duration) {
         let mut ids = Vec::new();
         for part in looks.calls.get(looks.at).into_iter().flatten() {
             let cells = |row: u32| {

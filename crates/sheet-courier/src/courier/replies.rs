@@ -10,14 +10,15 @@ use super::{
     Asked, Courier, Creating, Doing, LONGEST_GAP, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle,
 };
 use crate::D;
+use crate::anchors::{CLOSED, OPEN};
 use crate::answer::{self, Outcome, Reading};
 use crate::durable::{Cause, Closed, Hold, Marker, Phase, SheetRef, Transition, Verdict, Wish};
-use crate::freeze::{CLOSED, OPEN};
 use crate::glance::{self, Glimpse};
 use crate::ids::{Fate, MarkerId};
 use crate::layout::{self, Layout, Tab};
 use crate::mutation::Mutation;
 use crate::room;
+use crate::shown;
 use crate::wire::{self, Metadata, SheetProperties};
 
 /// Google's sentence about a full spreadsheet holds this. A hint only: it chooses what people are told, and the rows
@@ -174,7 +175,7 @@ impl Courier {
             Asked::Prune(ids) => match wire::parse_batch_reply(body) {
                 Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => {
                     self.prune_singly = false;
-                    if let Some(tabs) = wire::parse_shown_tabs(body) {
+                    if let Some(tabs) = shown::parse_shown_tabs(body) {
                         self.room.sees_all(room::sizes(tabs.iter()), began);
                     }
                     self.due = Some(Transition::Pruned(ids.clone()));

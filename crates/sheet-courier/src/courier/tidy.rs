@@ -6,11 +6,11 @@ use core::time::Duration;
 
 use super::{Asked, Courier, LOOK_AGAIN, Next, PRUNE_AT_LEAST, PRUNE_AT_MOST};
 use crate::durable::{Marker, Transition};
-use crate::freeze::PruneBy;
 use crate::ids::MarkerId;
 use crate::life::{self, Ages};
 #[cfg(feature = "mutations")]
 use crate::mutation::Mutation;
+use crate::registers::PruneBy;
 
 pub(super) const NO_ROOM: &str = "too many markers are in the spreadsheet; waiting until older ones may be removed";
 

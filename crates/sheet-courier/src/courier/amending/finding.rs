@@ -9,9 +9,9 @@ use core::time::Duration;
 use serde_json::Value;
 
 use super::{Ask, REFUSALS_TO_STOP, SEE_AGAIN, SeenTab, Stage};
+use crate::anchors::{CLOSED, Spot};
 use crate::courier::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER};
 use crate::durable::{Amend, Transition};
-use crate::freeze::{CLOSED, Spot};
 use crate::layout::{ID_COLUMN, Tab, Versions};
 use crate::mutation::Mutation;
 use crate::wire::{self, Matching, Metadata, SheetProperties};

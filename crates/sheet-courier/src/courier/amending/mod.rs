@@ -18,14 +18,19 @@ use serde_json::Value;
 use super::tidy::NO_ROOM;
 use super::{Asked, Courier, LOOK_AGAIN, Next};
 use crate::D;
+use crate::a1;
+use crate::anchors::{self, CLOSED, Needs, OPEN, Spot};
 use crate::cell::Cell;
 use crate::durable::{Amend, Anchor, Hold, Marker, Transition};
-use crate::freeze::{self, CLOSED, Needs, OPEN, Spot, number_format};
 use crate::ids::MarkerId;
 use crate::layout::{self, Register, Tab, Versions};
 use crate::life;
 use crate::mutation::Mutation;
 use crate::pace::Backoff;
+#[cfg(feature = "mutations")]
+use crate::registers;
+use crate::shown;
+use crate::tabs::number_format;
 use crate::wire::{self, Call, SheetProperties};
 
 /// An anchor or a write was refused so often: a person has to look.
@@ -250,13 +255,12 @@ impl Courier {
                 wire::get_matching(spreadsheet, &columns, "COLUMNS")
             }
             (Ask::Show, Stage::Show(spreadsheet, tabs)) => {
-                let ranges: Vec<String> =
-                    tabs.iter().map(|seen| wire::a1_column(&seen.tab.title, seen.column)).collect();
-                let body = freeze::show_body(id()?, &key, &ranges);
-                Call::write(wire::path(spreadsheet, wire::SHOWING_COLUMNS), body)
+                let ranges: Vec<String> = tabs.iter().map(|seen| a1::a1_column(&seen.tab.title, seen.column)).collect();
+                let body = anchors::show_body(id()?, &key, &ranges);
+                Call::write(wire::path(spreadsheet, shown::SHOWING_COLUMNS), body)
             }
             (Ask::Create, Stage::Create(spreadsheet, spot, _)) => {
-                update(spreadsheet, freeze::anchor_body(spreadsheet, id()?, &key, spot, &needs(amend, spot)))
+                update(spreadsheet, anchors::anchor_body(spreadsheet, id()?, &key, spot, &needs(amend, spot)))
             }
             (Ask::Check, Stage::Check(tab)) | (Ask::Verify, Stage::Verify(tab, _)) => {
                 let filters = [wire::first_row(*tab), wire::anchored(id()?, &key, OPEN)];
@@ -268,10 +272,10 @@ impl Courier {
             #[cfg(feature = "mutations")]
             (Ask::Close(Closing::Change), _) if self.left_out(Mutation::AnchorDeleted) => {
                 let anchor = [(id()?, key.as_str(), OPEN)];
-                update(target?, freeze::prune_body(anchor.into_iter(), freeze::PruneBy::All))
+                update(target?, registers::prune_body(anchor.into_iter(), registers::PruneBy::All))
             }
-            (Ask::Close(Closing::Change), _) => update(target?, freeze::update_anchor_body(id()?, &key)),
-            (Ask::Close(Closing::Create), _) => update(target?, freeze::close_anchor_body(id()?, &key)),
+            (Ask::Close(Closing::Change), _) => update(target?, anchors::update_anchor_body(id()?, &key)),
+            (Ask::Close(Closing::Create), _) => update(target?, anchors::close_anchor_body(id()?, &key)),
             (Ask::Close(Closing::Look), _) => wire::get_marker(target?, id()?),
             _ => return None,
         })
@@ -306,7 +310,7 @@ impl Courier {
                 .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found, now)),
             (Ask::Show, Stage::Show(_, tabs)) => {
                 let is_ours = self.is_anchor_reply(body);
-                wire::parse_shown_columns(body).filter(|_| is_ours).map(|columns| {
+                shown::parse_shown_columns(body).filter(|_| is_ours).map(|columns| {
                     self.columns_shown(&amend, &tabs, &columns);
                     Stage::Close(Closing::Look, false)
                 })
