@@ -212,7 +212,7 @@ pub(crate) enum QueueCommand {
     Retry(Picked),
     /// Forget records for good, also one under way if it turns out not to be in the sheet
     Drop(Picked),
-    /// Write the queue to stdout, in a form that `record --stdin` reads
+    /// Write the queue to stdout, in a form that another device's `record --stdin` reads
     Export {
         /// The form
         #[arg(value_name = "FORMAT", default_value = "jsonl")]

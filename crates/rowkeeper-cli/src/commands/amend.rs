@@ -1,16 +1,17 @@
 //! `rowkeeper amend`: new values for a record that was kept before.
 
 use rowkeeper::record::Refused;
-use rowkeeper::{AmendError, Amended, Fields, RowId};
+use rowkeeper::{AmendError, Amended, Device, Fields, RowId};
 use serde_json::json;
 
-use super::{Context, print, print_json, printable};
+use super::{Context, open_failure, print, print_json, printable};
 use crate::args;
 use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(context: &Context, arguments: &args::Amend) -> Result<Exit, Failure> {
     let not_amended = |failure: Failure| Failure::new(failure.exit, format!("not amended: {failure}"));
-    let recorder = context.device().map_err(not_amended)?.recorder();
+    let recorder = Device::open_recorder(context.config().map_err(not_amended)?);
+    let recorder = recorder.map_err(open_failure).map_err(not_amended)?;
     let refused = |error: Refused| match error {
         Refused::NoKey(_) => Failure::new(Exit::Usage, error),
         _ => Failure::new(Exit::Failed, error),

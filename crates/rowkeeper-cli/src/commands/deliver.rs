@@ -25,7 +25,8 @@ pub(crate) fn run(context: &Context, deliver: &Deliver) -> Result<Exit, Failure>
 pub(crate) fn failure(error: DeliverError) -> Failure {
     let exit = match &error {
         DeliverError::NoGrant(_) => Exit::SignIn,
-        DeliverError::TimeUp { .. } | DeliverError::Disk(_) | DeliverError::Lock(_) => Exit::Later,
+        DeliverError::TimeUp { .. } | DeliverError::NotYet { .. } => Exit::Later,
+        DeliverError::Disk(_) | DeliverError::Lock(_) => Exit::Later,
         DeliverError::Hold(_) | DeliverError::Refused(_) => Exit::Failed,
         DeliverError::Access(error) => access_exit(error),
         DeliverError::NotGoogle(_) => Exit::Usage,

@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use rowkeeper::proxy::{Listener, Proxy, Routes};
+use rowkeeper::session::{AccessError, ProviderError};
 
 use super::{Context, print, signals};
 use crate::args;
@@ -18,6 +19,10 @@ const GOOGLE: [&str; 2] = ["sheets.googleapis.com", "www.googleapis.com"];
 
 pub(crate) fn run(context: &Context, arguments: &args::Proxy) -> Result<Exit, Failure> {
     let device = context.device()?;
+    if device.config().provider.is_none() {
+        // It would answer every program with nothing but this.
+        return Err(Failure::new(Exit::Usage, AccessError::Provider(ProviderError::missing(device.config()))));
+    }
     let emulated = device.config().provider.as_ref().is_some_and(|provider| provider.emulator.is_some());
     // With an emulator nothing goes to Google itself.
     let google = GOOGLE.into_iter().filter(|_| !emulated).map(str::to_owned);
@@ -27,7 +32,11 @@ pub(crate) fn run(context: &Context, arguments: &args::Proxy) -> Result<Exit, Fa
     };
     let stop = signals()?;
     let proxy = Proxy::new(device.session(), device.shared_clock(), routes, stop);
-    let unusable = |error: io::Error| Failure::new(Exit::Usage, format!("cannot listen: {error}"));
+    let place = arguments.socket.as_ref().map_or(arguments.listen.clone(), |path| path.display().to_string());
+    let unusable = |error: io::Error| {
+        let why = format!("cannot listen on {place} ({error}); give another place with --listen or --socket");
+        Failure::new(Exit::Usage, why)
+    };
     let outcome = match &arguments.socket {
         Some(path) => {
             let listener = Listener::Unix(socket(path).map_err(unusable)?);

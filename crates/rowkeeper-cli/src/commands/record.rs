@@ -18,8 +18,8 @@ pub(crate) fn run(context: &Context, arguments: &args::Record) -> Result<Exit, F
     let (socket, for_others) = (config.socket_path(), config.socket.group.is_some());
     let recorder = match intake::way(&config) {
         Way::Socket(path) => return through(&config, &path, arguments),
-        Way::Own => match Device::open(config) {
-            Ok(device) => device.recorder(),
+        Way::Own => match Device::open_recorder(config) {
+            Ok(recorder) => recorder,
             Err(error) => {
                 let there = socket.filter(|path| error.is_forbidden() && (for_others || path.exists()));
                 return match there {

@@ -14,7 +14,13 @@ pub(crate) fn run(context: &Context, sheet: &Sheet) -> Result<Exit, Failure> {
         SheetCommand::New { limit } => go_to(context, &Wish::New, *limit),
         SheetCommand::Release => release(context),
         SheetCommand::Tidy { device, yes } => super::tidy::run(context, device.as_deref(), *yes),
-        SheetCommand::Adopt { sheet, limit } => go_to(context, &Wish::Adopt(id_in(sheet).to_owned()), *limit),
+        SheetCommand::Adopt { sheet, limit } => match id_in(sheet) {
+            Some(id) => go_to(context, &Wish::Adopt(id.to_owned()), *limit),
+            None => {
+                let what = printable(sheet);
+                Err(Failure::new(Exit::Usage, format!("\"{what}\" is neither the id of a spreadsheet nor its address")))
+            }
+        },
     }
 }
 
@@ -63,9 +69,15 @@ fn release(context: &Context) -> Result<Exit, Failure> {
 }
 
 /// The id, or the address that a browser shows: `…/spreadsheets/d/ID/edit`.
-fn id_in(text: &str) -> &str {
-    let id = text.split_once("/spreadsheets/d/").map_or(text, |(_, rest)| rest);
-    id.split(['/', '?', '#']).next().unwrap_or(id).trim()
+fn id_in(text: &str) -> Option<&str> {
+    let id = match text.split_once("/spreadsheets/d/") {
+        Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or(rest),
+        None => text,
+    };
+    let id = id.trim();
+    // What else is in it would be another address, not another id.
+    let is_id = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (!id.is_empty() && id.chars().all(is_id)).then_some(id)
 }
 
 #[cfg(test)]
@@ -80,7 +92,11 @@ mod tests {
             "https://docs.google.com/spreadsheets/d/1aB-_9/edit#gid=0",
             "x/spreadsheets/d/1aB-_9?a",
         ] {
-            assert_eq!(id_in(text), "1aB-_9", "{text}");
+            assert_eq!(id_in(text), Some("1aB-_9"), "{text}");
+        }
+        for text in ["", " ", "a b", "a/../b", "https://docs.google.com/document/d/1aB", "/spreadsheets/d/?x", "\u{e4}"]
+        {
+            assert_eq!(id_in(text), None, "{text}");
         }
     }
 }

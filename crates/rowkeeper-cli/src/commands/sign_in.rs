@@ -64,7 +64,7 @@ impl Teller<'_> {
         if self.json {
             return print_json(&json!({
                 "event": "code", "user_code": code, "verification_uri": uri,
-                "verification_uri_complete": complete, "expires_in": expires_in.as_secs(),
+                "verification_uri_complete": complete, "expires_in": whole_seconds(expires_in),
             }));
         }
         if self.painted {
@@ -92,6 +92,11 @@ impl Teller<'_> {
     }
 }
 
+/// To the nearest: of half an hour, it is 1800 s and not 1799 that are left a moment later.
+fn whole_seconds(time: Duration) -> u64 {
+    (time + Duration::from_millis(500)).as_secs()
+}
+
 fn signed_in(json: bool, account: &Account) -> Result<Exit, Failure> {
     if json {
         print_json(&json!({ "event": "signed_in", "account": account.label, "scopes": account.scopes }))?;
@@ -117,4 +122,16 @@ fn failed(json: bool, error: SignInError) -> Result<Exit, Failure> {
         print_json(&json!({ "event": event, "reason": error.to_string() }))?;
     }
     Err(Failure::new(exit, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_it_took_to_say_it_costs_no_second() {
+        for (millis, seconds) in [(1_800_000, 1800), (1_799_900, 1800), (1_799_400, 1799), (0, 0)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
+    }
 }

@@ -25,6 +25,15 @@ fn started(device: &Device) -> (Running, String) {
     (proxy, line.trim_start_matches("listening on http://").to_owned())
 }
 
+/// Somebody who finds the usual place taken is told which it is, and how to name another.
+#[test]
+fn a_place_that_is_taken_is_named() {
+    let google = Google::start();
+    let device = google.device();
+    let (_proxy, address) = started(&device);
+    device.run(&["proxy", "--listen", &address]).exits(2).says(&address).says("with --listen or --socket");
+}
+
 fn get(address: &str, path: &str, header: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{header}\r\n");
     ask(TcpStream::connect(address).unwrap(), &request)

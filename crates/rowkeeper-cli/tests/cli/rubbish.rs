@@ -231,7 +231,7 @@ fn wrong_usage_is_two() {
     }
     // Nobody to sign in with is a matter of the configuration, not of a person with a phone.
     device.record(&["a=1"]);
-    for command in [&["sign-in"][..], &["run"], &["deliver"], &["token"]] {
+    for command in [&["sign-in"][..], &["run"], &["deliver"], &["token"], &["proxy"]] {
         device.run(command).exits(2).says("no provider is configured");
     }
 }
@@ -362,5 +362,13 @@ fn what_needs_no_provider_works_without_a_usable_one() {
         for command in ["sign-in", "token", "deliver"] {
             device.run(&[command]).exits(2);
         }
+    }
+    // Root certificates are for who goes to the network.
+    let device = Device::alone().configured("[provider]\nclient_id = \"a\"\nca_file = \"not there\"\n");
+    let id = device.record(&["a=1"]);
+    device.run(&["amend", &id, "a=2"]).exits(0);
+    assert_eq!(device.status()["queue"]["waiting"], 1);
+    for command in ["sign-in", "token", "deliver", "run"] {
+        device.run(&[command]).exits(2).says("root certificates in");
     }
 }

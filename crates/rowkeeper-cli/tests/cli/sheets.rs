@@ -4,7 +4,7 @@ use google_emulator::{Action, CellValue, Client, Rule, When};
 use serde_json::{Value, json};
 
 use crate::device::Device;
-use crate::google::{Google, client, fault};
+use crate::google::{Google, client, fault, html};
 
 fn sheet_of(device: &Device) -> String {
     device.run(&["sheet", "show", "--json"]).exits(0).json()["spreadsheet_id"].as_str().unwrap().to_owned()
@@ -219,6 +219,33 @@ fn a_person_is_asked_before_anything_is_tidied() {
     assert_eq!(markers(), (tag.clone(), before), "nothing was removed yet");
     assert!(asked(&[], "Y\n").contains(&format!("{tag}: 2 markers removed")));
     assert_eq!(markers(), (tag, 1), "the newest one stays");
+}
+
+/// What went wrong is told until it is over, whichever process ends it. (It was told for ever where another process did.)
+#[test]
+fn trouble_that_is_over_is_not_told_any_more() {
+    let google = Google::start();
+    let device = google.signed_in();
+    let idle = json!({ "state": "idle", "next_try_at": null, "last_error": null });
+    let in_trouble = |arguments: &[&str], says: &str| {
+        google.set_faults([html(502)]);
+        device.run(arguments).exits(75).says(says);
+        google.set_faults([]);
+        let delivery = &device.status()["delivery"];
+        assert!(delivery["last_error"].is_string(), "{delivery}");
+    };
+    device.record(&["n=1"]);
+    in_trouble(&["deliver", "--for", "1s"], "1 records still wait");
+    device.run(&["deliver"]).exits(0);
+    assert_eq!(device.status()["delivery"], idle);
+    in_trouble(&["sheet", "new", "--for", "1s"], "not done yet; the next delivery goes on with it");
+    device.run(&["sheet", "new"]).exits(0);
+    assert_eq!(device.status()["delivery"], idle);
+    // No id of a spreadsheet, and no address of one: nothing is asked, and no wish is left behind.
+    for sheet in ["", "of somebody", "https://docs.google.com/document/d/1aB"] {
+        device.run(&["sheet", "adopt", sheet]).exits(2).says("neither the id of a spreadsheet nor its address");
+    }
+    assert_eq!(device.status()["delivery"], idle);
 }
 
 /// Creating a spreadsheet cannot be repeated safely: what may lie about is named.

@@ -34,6 +34,11 @@ pub enum DeliverError {
         /// What went wrong last.
         last_error: Option<String>,
     },
+    /// Time is up, or the stop was pressed, before rows could go to another spreadsheet. The wish stays.
+    NotYet {
+        /// What went wrong last.
+        last_error: Option<String>,
+    },
     /// A person must do something first; the text says what.
     Hold(String),
     /// The spreadsheet that was asked for cannot be used.
@@ -57,6 +62,10 @@ impl fmt::Display for DeliverError {
             }
             Self::TimeUp { waiting, last_error } => {
                 write!(f, "{waiting} records still wait")?;
+                last_error.iter().try_for_each(|error| write!(f, "; last: {error}"))
+            }
+            Self::NotYet { last_error } => {
+                write!(f, "not done yet; the next delivery goes on with it")?;
                 last_error.iter().try_for_each(|error| write!(f, "; last: {error}"))
             }
             Self::Hold(what) => f.write_str(what),

@@ -114,6 +114,15 @@ impl Device {
         Self::open_with(config, Edges { http, clock: Arc::new(SystemClock) })
     }
 
+    /// Opens the device for who only records: root certificates that cannot be read are no reason to lose a record.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_recorder(config: Config) -> Result<Recorder, OpenError> {
+        let http = Arc::new(Client::new(None).map_err(OpenError::Client)?);
+        Ok(Self::open_with(config, Edges { http, clock: Arc::new(SystemClock) })?.recorder())
+    }
+
     /// Opens the device with edges of the caller's choice.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::Device;
 use super::deliver::{DeliverError, attempt};
 use crate::clock::{Mono, Stop, Woke};
 use crate::delivery::{self, Delivery, DeliveryLock, Stepped};
-use crate::outbox::{DiskError, Filter, GoesOn, Listed, RowState};
+use crate::outbox::{self, DiskError, Filter, GoesOn, Listed, RowState};
 use crate::session;
 use crate::status::GrantState;
 
@@ -40,7 +40,7 @@ impl Device {
         let mut sender: Option<Delivery> = None;
         while self.outbox.wish()?.is_some() {
             if stop.is_stopped() || self.clock.mono() >= give_up {
-                return Err(self.time_up(None));
+                return Err(self.not_yet());
             }
             let Some(delivery) = &mut sender else {
                 match DeliveryLock::take(&self.config.state_dir).map_err(DeliverError::Lock)? {
@@ -62,7 +62,11 @@ impl Device {
         if let Some(why) = self.outbox.wish_refused()? {
             return Err(DeliverError::Refused(why));
         }
-        let sheet = self.outbox.sheet()?.ok_or_else(|| self.time_up(None))?;
+        // It answered: what went wrong on the way is over. (A daemon that did it speaks for itself.)
+        if sender.is_some() {
+            self.outbox.set_status(&outbox::Status::default())?;
+        }
+        let sheet = self.outbox.sheet()?.ok_or_else(|| self.not_yet())?;
         let in_flight = Filter { state: Some(RowState::InBatch), ..Filter::default() };
         let in_doubt = self.outbox.list(&in_flight)?.into_iter().filter(|row| row.bound).collect();
         Ok(WentTo { sheet, in_doubt })
@@ -76,6 +80,10 @@ impl Device {
         let goes_on = self.outbox.goes_on()?;
         delivery::ring(&self.config.state_dir);
         Ok(goes_on)
+    }
+
+    fn not_yet(&self) -> DeliverError {
+        DeliverError::NotYet { last_error: self.outbox.status().ok().and_then(|said| said.last_error) }
     }
 
     fn wait(&self, until: Mono, give_up: Mono, stop: &Stop) {

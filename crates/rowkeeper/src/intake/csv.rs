@@ -6,7 +6,7 @@ use csv_core::{ReadRecordResult, Reader};
 
 use super::lines::{Chunks, LINE_LIMIT};
 use super::{Entry, Raw, Source};
-use crate::record::Refused;
+use crate::record::{Refused, is_reserved};
 
 /// A record's line and fields.
 type Numbered = (u64, Result<Vec<String>, Refused>);
@@ -137,8 +137,12 @@ impl<R: Read> Source for Rows<R> {
         let header = self.header.as_deref().unwrap_or_default();
         let raw = fields.and_then(|fields| match fields.len() > header.len() {
             true => Err(Refused::TooManyFields(header.len())),
-            // Fields that are missing at the end are null.
-            false => Ok(Raw::Texts(header.iter().cloned().zip(fields).collect())),
+            // Fields that are missing at the end are null. A row cannot leave out a column in the middle: an empty id,
+            // table or time is one that this row does not have.
+            false => {
+                let is_there = |(key, text): &(String, String)| !(text.is_empty() && is_reserved(key));
+                Ok(Raw::Texts(header.iter().cloned().zip(fields).filter(is_there).collect()))
+            }
         });
         Ok(Some(Entry { number, raw }))
     }
@@ -173,6 +177,13 @@ mod tests {
                 r#"9 [("a", "8"), ("b", "9")]"#,
             ]
         );
+    }
+
+    /// As in a table of which only some rows have an id, or a time of their own.
+    #[test]
+    fn an_empty_id_table_or_time_is_none() {
+        let text = "a,_id,_at,_table\n1,,,\n,x,,doors\n";
+        assert_eq!(all(text.as_bytes()), [r#"2 [("a", "1")]"#, r#"3 [("a", ""), ("_id", "x"), ("_table", "doors")]"#]);
     }
 
     #[test]

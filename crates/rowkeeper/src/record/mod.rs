@@ -141,7 +141,7 @@ impl Record {
         let pairs = reader
             .deserialize_map(Pairs)
             .and_then(|pairs| reader.end().map(|()| pairs))
-            .map_err(|error| Refused::NotJson(error.to_string()))?;
+            .map_err(|error| not_json(&error))?;
         let mut record = Self::default();
         let mut rest = Vec::new();
         for (key, raw) in pairs {
@@ -191,6 +191,7 @@ impl Record {
         Ok(())
     }
 
+    /// Whether the key was one of those that [`is_reserved`] names.
     fn take_reserved(&mut self, key: &str, text: impl FnOnce() -> Result<String, Refused>) -> Result<bool, Refused> {
         match key {
             "_id" => self.set_id(&text()?)?,
@@ -268,6 +269,11 @@ fn declared(table: Option<&Table>, key: &str) -> ColumnType {
         .unwrap_or_default()
 }
 
+/// The record's id, time and table, where they come with its values.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    matches!(key, "_id" | "_at" | "_table")
+}
+
 /// The same line of JSON with the table it belongs to, if it names none; `None` if it names one, or is no record.
 pub(crate) fn with_table(line: &str, table: &str) -> Option<String> {
     let mut reader = serde_json::Deserializer::from_str(line);
@@ -278,6 +284,16 @@ pub(crate) fn with_table(line: &str, table: &str) -> Option<String> {
     }
     let rest = line.trim_start().strip_prefix('{')?;
     Some(format!("{{\"_table\":{},{rest}", serde_json::to_string(table).ok()?))
+}
+
+/// Which line it is, its reader counts; to the parser it is always the first.
+fn not_json(error: &serde_json::Error) -> Refused {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    match error.column() {
+        0 => Refused::NotJson(what.into()),
+        column => Refused::NotJson(format!("column {column}: {what}")),
+    }
 }
 
 fn json_text(key: &str, raw: &RawValue) -> Result<String, Refused> {
@@ -415,7 +431,8 @@ mod tests {
             assert!(error.contains(part), "{words:.20?} gave {error}");
         }
         for (line, part) in [
-            ("[1]", "not a JSON object"),
+            ("[1]", "not a JSON object: invalid type"),
+            ("nonsense", "not a JSON object: column 2: expected ident"),
             ("{\"a\":1}{}", "not a JSON object"),
             ("{\"a\":{}}", "a list or an object"),
             ("{\"a\":1,\"a\":2}", "comes twice"),
