@@ -112,9 +112,8 @@ impl Device {
     /// See [`DeliverError`]. Nothing is lost.
     pub fn deliver(&self, give_up: Mono, stop: &Stop) -> Result<Delivered, DeliverError> {
         loop {
-            let counts = self.outbox.counts()?;
-            if counts.waiting == 0 && self.outbox.wish()?.is_none() {
-                return Ok(Delivered { set_aside: counts.set_aside });
+            if !self.outbox.is_anything_waiting()? && self.outbox.wish()?.is_none() {
+                return Ok(Delivered { set_aside: self.outbox.counts()?.set_aside });
             }
             let grant = self.session.status();
             match grant.state {

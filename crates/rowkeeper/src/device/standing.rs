@@ -27,7 +27,7 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
     let in_doubt = match outbox.bound()? {
         0 => Vec::new(),
         _ => {
-            let all = outbox.list(&Filter { limit: None, state: Some(RowState::InBatch), ..Default::default() })?;
+            let all = outbox.list(&Filter { state: Some(RowState::InBatch), ..Default::default() })?;
             all.into_iter().filter(|row| row.bound).map(|row| row.id).collect()
         }
     };

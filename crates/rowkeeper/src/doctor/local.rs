@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::DeliveryLock;
 use crate::device::{OpenError, hold_advice};
-use crate::outbox::{self, Counts, DiskError, Filter, Listed, Outbox, RowState};
+use crate::outbox::{self, Counts, DiskError, Filter, Listed, Outbox, Recount, RowState};
 
 /// Below this, recording may stop soon.
 const LITTLE_SPACE_BYTES: u64 = 50 << 20;
@@ -195,6 +195,10 @@ fn examine_outbox(
         findings.push(bad("outbox", what, recover(&dir.join("outbox.sqlite"))));
         return Ok(());
     }
+    if outbox.recount()? == Recount::Mended {
+        let advice = "nothing: they are right now. Should it come again, the card may be failing (dmesg)";
+        findings.push(warning("outbox", "the records that wait were counted wrongly", advice));
+    }
     let counts = outbox.counts()?;
     findings.push(match counts.set_aside {
         0 => good("outbox", format!("{} records wait", counts.waiting)),
@@ -295,6 +299,7 @@ fn is_replaced(process: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use crate::doctor::Verdict;
 
     #[test]
@@ -314,6 +319,24 @@ mod tests {
                 "{bytes} {files:?}"
             );
         }
+    }
+
+    #[test]
+    fn records_that_were_counted_wrongly_are_said_and_counted_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outbox.sqlite");
+        let outbox = Outbox::open(&path, outbox::Options { max_bytes: 1 << 30 }).unwrap();
+        let wrong = "INSERT INTO block(b, waiting, aside, bytes, oldest) VALUES (7, 1, 0, 10, 0)";
+        rusqlite::Connection::open(&path).unwrap().execute(wrong, ()).unwrap();
+        assert_eq!(outbox.counts().unwrap().waiting, 1);
+        let look = || {
+            let mut findings = Vec::new();
+            examine_outbox(&outbox, dir.path(), &SystemClock, &mut findings).unwrap();
+            findings.into_iter().filter(|finding| finding.check == "outbox").collect::<Vec<_>>()
+        };
+        let found = look();
+        assert_eq!((found[0].verdict, found[1].what.as_str()), (Verdict::Warning, "0 records wait"));
+        assert_eq!(look().len(), 1, "once is enough");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sheet_courier::{Anchor, Displaced, Marker, MarkerId, caller_id_hash};
 
 use super::batches::SEEN_ROW;
-use super::{AcceptError, DiskError, Outbox, Record, Value, batches, identity, used_bytes};
+use super::{AcceptError, DiskError, Outbox, Record, Value, batches, fits, identity};
 
 /// So many delivered rows are remembered, at least.
 const DELIVERED_ROWS: i64 = 2_000;
@@ -104,6 +104,7 @@ impl Outbox {
         if !make_room(&tx, self.options.max_bytes)? {
             return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
         }
+        self.touched.settle(&tx)?;
         tx.commit()?;
         Ok(amended)
     }
@@ -301,7 +302,7 @@ fn forget_delivered(tx: &Transaction<'_>, since: Option<i64>) -> Result<(), rusq
 /// memory of those that are in the sheet: that goes first, the oldest of it.
 pub(super) fn make_room(tx: &Transaction<'_>, max_bytes: u64) -> Result<bool, rusqlite::Error> {
     let oldest = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
-    while used_bytes(tx)? > max_bytes {
+    while !fits(tx, max_bytes)? {
         if tx.execute(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
             return Ok(false);
         }

@@ -134,8 +134,7 @@ impl Outbox {
     /// `Stale`: gather again. `Disk`: the courier must not go on from here.
     pub fn commit(&self, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
         let mut connection = self.writable()?;
-        let read_at = self.read_at.load(Ordering::Relaxed);
-        let done = commit_in(&mut connection, change, boot, unix_s, read_at, self.keep_delivered);
+        let done = commit_in(self, &mut connection, change, boot, unix_s);
         if let Err(CommitError::Disk(error)) = &done {
             self.note_failure(error);
         }
@@ -244,13 +243,13 @@ impl Outbox {
 }
 
 fn commit_in(
+    outbox: &Outbox,
     connection: &mut Connection,
     change: &Transition,
     boot: &str,
     unix_s: i64,
-    read_at: i64,
-    keep: Option<Duration>,
 ) -> Result<(), CommitError> {
+    let keep = outbox.keep_delivered;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match change {
         Transition::Creating(title) => creates::begins(&tx, title, unix_s)?,
@@ -262,7 +261,7 @@ fn commit_in(
         Transition::Frozen { batch, rows, tally } => {
             take_seq(&tx, batch.seq)?;
             let amended: i64 = tx.query_row("SELECT amended FROM device", (), |row| row.get(0))?;
-            if amended != read_at {
+            if amended != outbox.read_at.load(Ordering::Relaxed) {
                 return Err(CommitError::Stale);
             }
             insert_batch(&tx, batch)?;
@@ -384,6 +383,7 @@ fn commit_in(
         Transition::Gone { amend } => amends::is_gone(&tx, *amend)?,
         Transition::Stuck { amend, reason } => amends::is_stuck(&tx, *amend, reason)?,
     }
+    outbox.touched.settle(&tx)?;
     Ok(tx.commit()?)
 }
 

@@ -7,6 +7,7 @@
 
 mod amends;
 mod batches;
+mod counts;
 mod creates;
 mod export;
 mod identity;
@@ -26,13 +27,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use sheet_courier::{Tag, caller_id_hash, random_row_id};
 
 use crate::durable;
+use counts::Touched;
 
 pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
+pub use counts::{Counts, Recount};
 pub use creates::Unheard;
 pub use export::Format;
 pub use identity::GoesOn;
-pub use queue::{Counts, Dropped, Filter, Listed, Retried, RowState, Which};
+pub use queue::{Dropped, Filter, Listed, Retried, RowState, Which};
 pub(crate) use record::rfc3339;
 pub use record::{Happened, Record, Value};
 
@@ -84,6 +87,7 @@ pub struct Outbox {
     failed: AtomicBool,
     /// How often queued rows had been changed when they were read for a batch.
     read_at: AtomicI64,
+    touched: Touched,
 }
 
 impl Outbox {
@@ -132,7 +136,7 @@ impl Outbox {
             found @ ..schema::VERSION => return Err(OpenError::Older { found }),
             found => return Err(OpenError::Newer { found, known: schema::VERSION }),
         }
-        Ok(Self::of(connection, options))
+        Ok(Self::of(connection, options, Touched::default()))
     }
 
     /// An outbox that ends with the process: for tests and simulations.
@@ -143,9 +147,9 @@ impl Outbox {
         Self::prepare(Connection::open_in_memory()?, options)
     }
 
-    fn of(connection: Connection, options: Options) -> Self {
+    fn of(connection: Connection, options: Options, touched: Touched) -> Self {
         let (failed, read_at) = (AtomicBool::new(false), AtomicI64::new(0));
-        Self { connection: Mutex::new(connection), options, keep_delivered: None, failed, read_at }
+        Self { connection: Mutex::new(connection), options, keep_delivered: None, failed, read_at, touched }
     }
 
     /// Remembers delivered rows for so long at least, for exports. They make room when the outbox is full.
@@ -176,7 +180,8 @@ impl Outbox {
         // Random at the first open; the file's own afterwards.
         let identity = identity::random_identity().ok_or(OpenError::NoRandomness)?;
         schema::migrate(&mut connection, &identity)?;
-        Ok(Self::of(connection, options))
+        let touched = Touched::by(&mut connection)?;
+        Ok(Self::of(connection, options, touched))
     }
 
     /// Keeps `rows`, all or none, in one transaction: many rows cost one sync.
@@ -209,6 +214,7 @@ impl Outbox {
         if let Some(row) = rows.iter().rfind(|row| row.happened.wall.trusted) {
             correct_times(&tx, &row.happened)?;
         }
+        self.touched.settle(&tx)?;
         tx.commit()?;
         Ok(accepted)
     }
@@ -221,11 +227,14 @@ impl Outbox {
         if !now.wall.trusted {
             return Ok(());
         }
-        let connection = self.writable()?;
+        let mut connection = self.writable()?;
         // Most of the time there are none, and no lock is taken.
         let any = "SELECT EXISTS (SELECT 1 FROM row WHERE trusted = 0 AND boot = ?1)";
         if connection.prepare_cached(any)?.query_row((&now.boot,), |row| row.get(0))? {
-            correct_times(&connection, now)?;
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            correct_times(&tx, now)?;
+            self.touched.settle(&tx)?;
+            tx.commit()?;
         }
         Ok(())
     }
@@ -343,11 +352,12 @@ fn correct_times(connection: &Connection, now: &Happened) -> Result<(), rusqlite
     Ok(())
 }
 
-/// Pages in use, in bytes: what was freed by delivered rows is used again before the file grows.
-fn used_bytes(connection: &Connection) -> Result<u64, rusqlite::Error> {
-    let pragma = |name| connection.query_row(name, (), |row| row.get::<_, u64>(0));
-    let pages = pragma("PRAGMA page_count")?.saturating_sub(pragma("PRAGMA freelist_count")?);
-    Ok(pages * pragma("PRAGMA page_size")?)
+/// Whether the pages in use are within the limit: what was freed by delivered rows is used again before the file grows.
+fn fits(connection: &Connection, max_bytes: u64) -> Result<bool, rusqlite::Error> {
+    let pragma = |name| connection.prepare_cached(name)?.query_row((), |row| row.get::<_, u64>(0));
+    let (pages, most) = (pragma("PRAGMA page_count")?, max_bytes / pragma("PRAGMA page_size")?);
+    // Nearly always the file itself is small enough.
+    Ok(pages <= most || pages.saturating_sub(pragma("PRAGMA freelist_count")?) <= most)
 }
 
 /// Turning the log on needs the file alone, and SQLite answers "busy" at once, without its time-out, when two processes

@@ -8,19 +8,6 @@ use super::batches::{BOUND, lift_refusal};
 use super::{DiskError, Happened, Outbox, Record};
 use crate::clock::{Mono, Wall};
 
-/// The size of the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Rows that will be delivered by themselves.
-    pub waiting: u64,
-    /// Rows that wait for a person's word.
-    pub set_aside: u64,
-    /// Bytes of their contents.
-    pub bytes: u64,
-    /// When the oldest of all of them happened, as Unix milliseconds, by the clock of that time.
-    pub oldest: Option<i64>,
-}
-
 /// Where a row is. A row that is nowhere was delivered (or dropped by a person).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,19 +110,6 @@ impl RowState {
 }
 
 impl Outbox {
-    /// How many rows there are.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn counts(&self) -> Result<Counts, DiskError> {
-        let sql = "SELECT coalesce(sum(state < 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NULL),
-                   coalesce(sum(state = 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL),
-                   coalesce(sum(length(body)), 0), min(coalesce(at_ms, wall_ms)) FROM row";
-        Ok(self.connection().query_row(sql, (), |row| {
-            Ok(Counts { waiting: row.get(0)?, set_aside: row.get(1)?, bytes: row.get(2)?, oldest: row.get(3)? })
-        })?)
-    }
-
     /// The rows that match, oldest first.
     ///
     /// # Errors
@@ -195,6 +169,7 @@ impl Outbox {
         }
         lift_refusal(&tx)?;
         forget_empty(&tx)?;
+        self.touched.settle(&tx)?;
         tx.commit()?;
         Ok(retried)
     }
@@ -234,6 +209,7 @@ impl Outbox {
             }
         }
         forget_empty(&tx)?;
+        self.touched.settle(&tx)?;
         tx.commit()?;
         Ok(dropped)
     }
@@ -270,7 +246,9 @@ pub(super) fn each_in(
     if filter.delivered {
         sources.push("SELECT *, 3 AS state, NULL AS reason, 0 AS unwanted, 0 AS bound FROM delivered".to_owned());
     }
-    sources.push(format!("SELECT *, {IS_BOUND} AS bound FROM row"));
+    // Those in a batch are few among many, and have an index.
+    let few = if filter.state == Some(RowState::InBatch) { " INDEXED BY row_batch WHERE batch NOT NULL" } else { "" };
+    sources.push(format!("SELECT *, {IS_BOUND} AS bound FROM row{few}"));
     for source in sources {
         let sql = format!(
             "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted, bound

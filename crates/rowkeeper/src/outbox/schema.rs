@@ -4,14 +4,14 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use sheet_courier::Identity;
 
-use super::OpenError;
+use super::{OpenError, counts};
 
 /// What `PRAGMA user_version` says of the files this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// From each version to the next, beginning with an empty file. A step that was released is never changed; files of
 /// every version are kept and opened by a test (`tests/fixtures`).
-const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED, RELEASING, DISPLACED];
+const STEPS: &[&str] = &[FIRST, AMENDING, UNTRUSTED, RELEASING, DISPLACED, ADDED_UP];
 
 /// Brings the file to [`VERSION`]. One transaction: a crash leaves the old version or the new one.
 pub(super) fn migrate(connection: &mut Connection, identity: &Identity) -> Result<(), OpenError> {
@@ -25,6 +25,9 @@ pub(super) fn migrate(connection: &mut Connection, identity: &Identity) -> Resul
     let steps = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
     for step in steps.ok_or(OpenError::Newer { found, known: VERSION })? {
         tx.execute_batch(step)?;
+    }
+    if found < ADDED_UP_SINCE {
+        counts::make_blocks(&tx)?;
     }
     if found == 0 {
         tx.execute(
@@ -180,4 +183,20 @@ ALTER TABLE seen ADD COLUMN identity INTEGER NOT NULL DEFAULT 1;
 const DISPLACED: &str = "
 -- JSON: what landed under wrong columns. Not new values, and before all of those of its row.
 ALTER TABLE amend ADD COLUMN displaced TEXT;
+";
+
+/// What [`ADDED_UP`] leads to.
+const ADDED_UP_SINCE: i64 = 6;
+
+/// Since version 6. Rows that were there before are added up by [`counts::make_blocks`].
+const ADDED_UP: &str = "
+-- Sums over the rows whose n >> 10 is b, for all but the newest: sums that grew with every row would be a page more to
+-- write for each.
+CREATE TABLE block (
+    b       INTEGER PRIMARY KEY,
+    waiting INTEGER NOT NULL,               -- rows of state 0 and 1
+    aside   INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    oldest  INTEGER NOT NULL                -- when: Unix milliseconds
+);
 ";
