@@ -41,6 +41,11 @@ impl Image {
         system("mkfs.ext4", &["-q", "-F", "-b", "4096", "-J", "size=4", "-E", whole, &path])?;
         Ok(Self(fs::read(&*path)?))
     }
+
+    /// Writes it to a file, for `mount -o loop`.
+    pub(crate) fn keep(&self, path: &Path) -> std::io::Result<()> {
+        fs::write(path, &self.0)
+    }
 }
 
 /// A disk with power, and the file system on it.
@@ -91,6 +96,11 @@ impl Disk {
             }
         }
         Image(left)
+    }
+
+    /// As whoever is on the machine sees it.
+    pub(crate) fn now(&self) -> Image {
+        Image(self.platter().current.clone())
     }
 
     /// From now on every write and flush fails, or none.

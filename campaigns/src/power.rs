@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::process::{Running, clock, system};
 use crate::random::Random;
 use crate::stream::{End, Ending, Source};
-use crate::{Outcome, ensure};
+use crate::{Failure, Outcome, ensure};
 
 /// Mount options in turn: as ext4 comes, and with less help from it for programs that forget to sync.
 const EXT4: [&str; 3] = ["data=ordered", "data=ordered,noauto_da_alloc", "data=writeback,noauto_da_alloc"];
@@ -81,13 +81,39 @@ impl Sabotage {
 struct Machine {
     device: Device,
     disk: Disk,
+    /// What its disk held when it was switched on.
+    booted: Image,
 }
 
 impl Machine {
     fn boot(image: Image, random: &mut Random, google: &Google, sabotage: Option<&Sabotage>) -> Outcome<Self> {
+        let booted = image.clone();
         let disk = Disk::boot(image, EXT4[random.below(3) as usize])?;
         let device = Device::new(&google.url)?.with_state(&disk.files().join("state"));
-        Ok(Self { device: sabotage.into_iter().fold(device, |device, sabotage| sabotage.lazy(device)), disk })
+        let device = sabotage.into_iter().fold(device, |device, sabotage| sabotage.lazy(device));
+        Ok(Self { device, disk, booted })
+    }
+
+    /// What must hold after every cut.
+    fn is_sound(&self, cut: u64) -> Outcome {
+        let status = self.device.status()?;
+        ensure!(status["grant"]["state"] == "signed_in", "cut {cut}: the sign-in was lost: {status}");
+        ensure!(status["queue"]["set_aside"] == 0, "cut {cut}: a good row was set aside: {status}");
+        // It looks at every page of the outbox; counting what waits does not.
+        let findings: Value = serde_json::from_str(&self.device.run(&["doctor", "--json"])?.out)?;
+        let outbox = findings.as_array().into_iter().flatten().find(|finding| finding["check"] == "outbox");
+        ensure!(outbox.is_some_and(|outbox| outbox["verdict"] == "good"), "cut {cut}: the outbox: {findings}");
+        Ok(())
+    }
+
+    /// A failure, with where its disk can be looked at: as it was when the machine was switched on, and as it is.
+    fn autopsy(&self, failure: Failure) -> Failure {
+        let name = |when: &str| std::env::temp_dir().join(format!("power-{}-{when}.img", std::process::id()));
+        let (boot, now) = (name("boot"), name("now"));
+        match self.booted.keep(&boot).and_then(|()| self.disk.now().keep(&now)) {
+            Ok(()) => format!("{failure}; its disk: {} and {}", boot.display(), now.display()).into(),
+            Err(_) => failure,
+        }
     }
 }
 
@@ -107,12 +133,12 @@ fn rows(cuts: u64, random: &mut Random, sabotage: Option<&Sabotage>) -> Outcome 
             drop(machine);
             machine = Machine::boot(image, random, &google, sabotage)?;
         }
-        let status = machine.device.status()?;
-        ensure!(status["grant"]["state"] == "signed_in", "cut {cut}: the sign-in was lost: {status}");
-        ensure!(status["queue"]["set_aside"] == 0, "cut {cut}: a good row was set aside: {status}");
+        // The controls fail on purpose.
+        let kept = |failure| if sabotage.is_none() { machine.autopsy(failure) } else { failure };
+        machine.is_sound(cut).map_err(kept)?;
     }
     google.control("clients", &json!({ "client_id": CLIENT, "client_secret": SECRET }))?;
-    machine.device.drain()?;
+    machine.device.drain().map_err(|failure| machine.autopsy(failure))?;
     let verdict = ledger.judge(&machine.device.rows()?)?;
     println!("rows through {cuts} cuts: {verdict}");
     verdict.must_be_good()
