@@ -13,9 +13,10 @@ pub(crate) fn a1_column(title: &str, column: u32) -> String {
     range
 }
 
-/// Some rows of a column, counted from 1.
-pub(crate) fn a1_rows(title: &str, column: u32, first: u32, last: u32) -> String {
+/// Some rows of a column, counted from 1; without a last one to its end, wherever that is by then.
+pub(crate) fn a1_rows(title: &str, column: u32, first: u32, last: Option<u32>) -> String {
     let letters = column_letters(column);
+    let last = last.map_or_else(String::new, |last| last.to_string());
     alloc::format!("{}{letters}{first}:{letters}{last}", a1_tab(title))
 }
 

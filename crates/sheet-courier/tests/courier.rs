@@ -398,6 +398,45 @@ fn what_an_answer_shows_to_be_wrong_is_told() {
     assert!(desk.courier.trouble().is_some_and(|why| why.contains("unknown marker")));
 }
 
+/// A copy, from its hold to the look at the row ids of a tab with this header.
+fn copy_that_looks(header: &[&str]) -> Desk {
+    let mut desk = Desk::new(Durable { hold: Some(Hold::Copy { marker: 1 }), ..durable() });
+    let identity = durable().spare;
+    let retired = MarkerId::of_retired(BASE);
+    let reply = |id: MarkerId, sheets: Value| {
+        let made = json!({"createDeveloperMetadata": {"developerMetadata": metadata(id, "k", "v")}});
+        json!({"spreadsheetId": SHEET, "replies": [made], "updatedSpreadsheet": {"sheets": sheets}})
+    };
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[register(1, 4)]));
+    assert!(String::from_utf8_lossy(&desk.call().body).contains(identity.tag.as_str()), "the claim");
+    desk.ok(&reply(retired, json!([])));
+    assert!(desk.call().path.contains("/developerMetadata/"), "the successor");
+    desk.not_found();
+    let grid = json!({"rowCount": 50, "columnCount": 9});
+    assert!(desk.call_within(HOUR).path.contains(":batchUpdate"), "the tabs");
+    desk.ok(&reply(retired, json!([{"properties": {"sheetId": tab(), "title": "t", "gridProperties": grid}}])));
+    assert!(String::from_utf8_lossy(&desk.call().body).contains("'t'!1:1"), "the header rows");
+    let cells: Vec<Value> = header.iter().map(|name| json!({ "formattedValue": name })).collect();
+    desk.ok(&reply(retired, json!([{"properties": {"sheetId": tab()}, "data": [{"rowData": [{"values": cells}]}]}])));
+    desk
+}
+
+/// Rows that a person inserts between the look at the tabs and that at the ids push the last ones down.
+#[test]
+fn a_copy_looks_at_row_ids_to_the_end_of_the_tab() {
+    let mut desk = copy_that_looks(&HEADER);
+    let body = String::from_utf8(desk.call().body.to_vec()).unwrap();
+    assert!(body.contains("\"'t'!A1:A\""), "{body}");
+}
+
+#[test]
+fn a_copy_that_cannot_see_row_ids_says_why() {
+    let mut desk = copy_that_looks(&HEADER[1..]);
+    assert!(matches!(desk.step(), Step::WaitUntil(_)));
+    assert!(desk.courier.trouble().is_some_and(|why| why.contains("_id")));
+}
+
 #[test]
 fn who_waits_for_room_for_markers_says_so() {
     let markers = (1..950).map(|seq| marker(seq, "AAAAAAAAAAAA", true)).collect();

@@ -73,6 +73,8 @@ struct Part {
     column: u32,
     first: u32,
     last: u32,
+    /// The last rows that there were.
+    is_end: bool,
 }
 
 /// The questions.
@@ -228,9 +230,11 @@ impl Courier {
                 let mut ranges = Vec::new();
                 for part in looks.calls.get(looks.at).into_iter().flatten() {
                     if part.first > 1 {
-                        ranges.push(a1::a1_rows(&part.title, part.column, 1, 1));
+                        ranges.push(a1::a1_rows(&part.title, part.column, 1, Some(1)));
                     }
-                    ranges.push(a1::a1_rows(&part.title, part.column, part.first, part.last));
+                    // A person may insert rows meanwhile.
+                    let last = Some(part.last).filter(|_| !part.is_end);
+                    ranges.push(a1::a1_rows(&part.title, part.column, part.first, last));
                 }
                 look(shown::SHOWING_COLUMNS, &ranges)
             }
@@ -351,7 +355,8 @@ impl Courier {
             for first in (1..=rows).step_by(IDS_A_LOOK as usize) {
                 let last = rows.min(first.saturating_add(IDS_A_LOOK - 1));
                 let (title, sheet_id) = (tab.title.clone(), tab.sheet_id);
-                parts.push(Part { title, sheet_id, column: column as u32, first, last });
+                let is_end = last == rows;
+                parts.push(Part { title, sheet_id, column: column as u32, first, last, is_end });
             }
         }
         let mut calls: Vec<Vec<Part>> = Vec::new();
