@@ -1,6 +1,6 @@
 //! Ranges in A1 notation.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// One whole column of a tab, in A1 notation.

@@ -75,6 +75,12 @@ pub(crate) struct Glance {
     pub(crate) sizes: Sizes,
 }
 
+impl Glance {
+    pub(crate) fn header(&self, sheet_id: i32) -> Option<&[String]> {
+        self.tabs.iter().find(|tab| tab.sheet_id == sheet_id).map(|tab| tab.header.as_slice())
+    }
+}
+
 pub(crate) fn parse_glance(body: &[u8]) -> Option<Glance> {
     let reply = wire::parse::<Looked>(body)?;
     let (tabs, sizes) = glimpses(reply.sheets);

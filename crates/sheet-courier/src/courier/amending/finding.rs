@@ -12,7 +12,8 @@ use super::{Ask, REFUSALS_TO_STOP, SEE_AGAIN, SeenTab, Stage};
 use crate::anchors::{CLOSED, Spot};
 use crate::courier::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER};
 use crate::durable::{Amend, Transition};
-use crate::layout::{ID_COLUMN, Tab, Versions};
+use crate::glance::Glance;
+use crate::layout::{self, ID_COLUMN, Tab, Versions};
 use crate::mutation::Mutation;
 use crate::wire::{self, Matching, Metadata, SheetProperties};
 
@@ -60,20 +61,19 @@ impl Courier {
         spreadsheet: String,
         tabs: Vec<SheetProperties>,
         versions: &Versions,
-        found: Vec<Matching>,
+        found: &Glance,
         now: Duration,
     ) -> Stage {
         let mut seen = Vec::new();
+        let beside = layout::versions(&found.markers);
         let is_it = |tab: &SheetProperties| amend.displaced.as_ref().is_none_or(|row| row.sheet_id == tab.sheet_id);
         for properties in tabs.into_iter().filter(is_it) {
-            let register = versions.get(&properties.sheet_id).copied().unwrap_or_default();
-            let line = found.iter().find(|range| range.tab == Some(properties.sheet_id));
-            let mut header: Vec<String> =
-                line.map(|range| range.line.iter().cloned().map(wire::text).collect()).unwrap_or_default();
-            while header.last().is_some_and(String::is_empty) {
-                header.pop();
-            }
+            let shown = beside.get(&properties.sheet_id).copied().unwrap_or_default();
+            let register = versions.get(&properties.sheet_id).copied().unwrap_or_default().max(shown);
+            let header = found.header(properties.sheet_id).unwrap_or_default().to_vec();
+            // A header is not older than a register that the same answer shows.
             if header.len() < register.columns as usize
+                && shown != register
                 && now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < OLD_HEADER
             {
                 // Older than its register, or a person deleted columns: see whether it stays like that.

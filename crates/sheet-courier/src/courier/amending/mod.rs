@@ -22,6 +22,7 @@ use crate::a1;
 use crate::anchors::{self, CLOSED, Needs, OPEN, Spot};
 use crate::cell::Cell;
 use crate::durable::{Amend, Anchor, Hold, Marker, Transition};
+use crate::glance::{self, Glance};
 use crate::ids::MarkerId;
 use crate::layout::{self, Register, Tab, Versions};
 use crate::life;
@@ -246,8 +247,7 @@ impl Courier {
         Some(match (ask, &self.amending.stage) {
             (Ask::Tabs, Stage::Tabs(spreadsheet)) => wire::get_places(spreadsheet),
             (Ask::Headers, Stage::Headers(spreadsheet, tabs, _)) => {
-                let rows: Vec<Value> = tabs.iter().map(|tab| wire::first_row(tab.sheet_id)).collect();
-                wire::get_matching(spreadsheet, &rows, "ROWS")
+                glance::glance_with_markers(spreadsheet, tabs.iter().map(|tab| tab.sheet_id))
             }
             (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => {
                 let columns: Vec<Value> =
@@ -302,9 +302,15 @@ impl Courier {
                     Stage::Headers(spreadsheet, tabs, versions)
                 })
             }
-            (Ask::Headers, Stage::Headers(spreadsheet, tabs, versions)) => wire::parse_matching(body)
-                .filter(|(id, _)| *id == spreadsheet)
-                .map(|(_, found)| self.headers_seen(&amend, spreadsheet, tabs, &versions, found, now)),
+            (Ask::Headers, Stage::Headers(spreadsheet, tabs, versions)) => {
+                // A tab that is nobody's may be something without rows.
+                let is_whole = |seen: &Glance| {
+                    let ours = tabs.iter().filter(|tab| versions.contains_key(&tab.sheet_id));
+                    seen.spreadsheet == spreadsheet && ours.into_iter().all(|tab| seen.header(tab.sheet_id).is_some())
+                };
+                let seen = glance::parse_glance(body).filter(is_whole);
+                seen.map(|seen| self.headers_seen(&amend, spreadsheet, tabs, &versions, &seen, now))
+            }
             (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => wire::parse_matching(body)
                 .filter(|(id, _)| *id == spreadsheet)
                 .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found, now)),
