@@ -54,7 +54,8 @@ impl Running {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Waits for a line on stdout or stderr that `wanted` likes.
+    /// Waits for a line on stdout or stderr that `wanted` likes. Of a process that has ended meanwhile nothing is left to be
+    /// heard afterwards.
     pub(crate) fn line(&mut self, limit: Duration, wanted: impl Fn(&str) -> bool) -> Outcome<String> {
         let clock = clock();
         loop {
@@ -63,7 +64,10 @@ impl Running {
                 return Ok(line.to_owned());
             }
             if let Some(status) = self.child.try_wait()? {
-                return Err(format!("{} ended early ({status}): {said}", self.named).into());
+                // Its last words may still be on their way to us.
+                let said = std::mem::take(&mut self.out).all() + &std::mem::take(&mut self.err).all();
+                let line = said.lines().find(|line| wanted(line)).map(str::to_owned);
+                return line.ok_or_else(|| format!("{} ended early ({status}): {said}", self.named).into());
             }
             if clock() > limit {
                 return Err(format!("{} kept us waiting for {limit:?}: {said}", self.named).into());
@@ -121,4 +125,24 @@ pub(crate) fn system(program: &str, arguments: &[&str]) -> Outcome {
 pub(crate) fn sibling(name: &str) -> Outcome<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.exists() { Ok(path) } else { Err(format!("{} is not there; build it first", path.display()).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who says its last word and is gone was heard all the same. (It was taken for one that never said it.)
+    #[test]
+    fn the_last_word_of_a_process_is_heard() {
+        for _ in 0..200 {
+            let mut command = Command::new("echo");
+            command.arg("done");
+            let mut running = Running::start(command).unwrap();
+            // Gone before anybody listens.
+            running.child.wait().unwrap();
+            assert_eq!(running.line(Duration::from_secs(60), |line| line == "done").unwrap(), "done");
+        }
+        let mut running = Running::start(Command::new("true")).unwrap();
+        assert!(running.line(Duration::from_secs(60), |_| true).unwrap_err().to_string().contains("ended early"));
+    }
 }
