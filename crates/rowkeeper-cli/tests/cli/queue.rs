@@ -129,6 +129,30 @@ fn delivered_and_queued_rows_are_exported_for_people() {
     assert_eq!(numbers(&google), [1.0]);
 }
 
+/// What was exported may be recorded again, also where it came from: an id of the caller's stays what it was.
+#[test]
+fn exported_records_come_back_as_what_they_were() {
+    let device = Device::alone();
+    let ids = ["door-1", "door-2"].map(|id| device.record(&["--id", id, "n=1"]));
+    let again = |device: &Device, text: String| {
+        let answers = device.feed(&["record", "--stdin"], text).exits(0).lines();
+        answers.iter().map(|answer| (answer["id"].clone(), answer["result"].clone())).collect::<Vec<_>>()
+    };
+    let all = |result: &str| ids.iter().map(|id| (json!(id), json!(result))).collect::<Vec<_>>();
+    let exported = device.run(&["queue", "export"]).exits(0).out;
+    assert_eq!(again(&device, exported.clone()), all("known"), "it has them");
+    device.run(&["queue", "drop", "--all"]).exits(0);
+    assert_eq!(again(&device, exported.clone()), all("kept"), "under their own ids");
+    // To another device it is an id like any other.
+    let other = Device::alone();
+    let there = again(&other, exported.clone());
+    assert!(
+        there.iter().zip(&ids).all(|((id, _), old)| id.as_str().unwrap().ends_with(&format!("-{old}"))),
+        "{there:?}"
+    );
+    assert_eq!(again(&other, exported)[0], (there[0].0.clone(), json!("known")));
+}
+
 /// A file that an earlier version left behind, with its rows, its sheet and its memory of ids.
 #[test]
 fn an_outbox_of_an_earlier_version_goes_on() {

@@ -304,7 +304,8 @@ impl Outbox {
 /// `tags` are the device's, the present one first: an id that is known has the tag it was recorded under.
 fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Result<Accepted, AcceptError> {
     let tag_of = |number: i64| tags.iter().find(|(identity, _)| *identity == number).or(tags.first());
-    let (id, caller) = match &row.id {
+    let given = row.id.as_deref().map(|id| without_own_tag(id, tags));
+    let (id, caller) = match given {
         Some(id) => (format!("{}-{id}", tags.first().map_or("", |(_, tag)| tag)), Some(caller_id_hash(id))),
         None => {
             let mut random = [0; 12];
@@ -312,7 +313,7 @@ fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Res
             (random_row_id(random), None)
         }
     };
-    if let (Some(hash), Some(caller)) = (&caller, &row.id) {
+    if let (Some(hash), Some(caller)) = (&caller, given) {
         let known: Option<(Option<String>, i64)> = tx
             .prepare_cached(
                 "SELECT id, 0 FROM row WHERE caller = ?1 UNION ALL SELECT NULL, identity FROM seen WHERE hash = ?1",
@@ -342,6 +343,14 @@ fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Res
         happened.at_unix_ms,
     ])?;
     Ok(Accepted { id, kept: Kept::Kept })
+}
+
+/// What a caller said, of an id as this device shows and exports it: so a record that comes back is the one it was.
+fn without_own_tag<'a>(id: &'a str, tags: &[(i64, String)]) -> &'a str {
+    match id.split_once('-') {
+        Some((tag, rest)) if !rest.is_empty() && tags.iter().any(|(_, ours)| ours == tag) => rest,
+        _ => id,
+    }
 }
 
 /// By the steady clock, which counts suspend: `mono_ms` says how long before `now` a row of this boot was recorded.
