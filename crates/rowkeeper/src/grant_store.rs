@@ -268,28 +268,42 @@ impl GrantStore {
     /// [`Locked::save`], and is newer than the one in place. A part of one is nothing.
     fn held(&self, file: File) -> Result<Locked<'_>, StoreError> {
         if matches!(read_body(&durable::beside(&self.path)), Ok(Some(_))) {
-            match self.put_in_place() {
-                Ok(()) => {}
+            match self.standing() {
+                Ok(standing) => self.put_in_place(standing)?,
                 Err(error @ StoreError::Io(..)) => return Err(error),
-                // What is not ours to replace: see `save`.
+                // What is not ours to replace.
                 Err(_) => {}
             }
         }
         Ok(Locked { store: self, _file: file })
     }
 
-    /// What lies beside becomes the grant. The one before it is kept; damaged, it is set aside.
-    fn put_in_place(&self) -> Result<(), StoreError> {
-        let placed = match self.read(&self.path) {
-            // A file that cannot be read as ours must not become the previous generation, and must not vanish either.
-            Err(StoreError::Damaged(_)) => {
-                durable::set_aside(&self.path, ".damaged").and_then(|()| durable::finish(&self.path))
-            }
-            Ok(_) => durable::finish_keeping(&self.path, ".previous"),
-            Err(error) => return Err(error),
+    /// What a new grant may do with the one in place. It stays true for as long as the lock is held.
+    fn standing(&self) -> Result<Standing, StoreError> {
+        match self.read(&self.path) {
+            Ok(_) => Ok(Standing::WholeOrNone),
+            Err(StoreError::Damaged(_)) => Ok(Standing::Damaged),
+            // What a newer version or another user wrote, or cannot be read now, is not ours to replace.
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What lies beside becomes the grant. The one before it is kept; damaged, it is set aside: it must not become the
+    /// previous generation, and must not vanish either.
+    fn put_in_place(&self, standing: Standing) -> Result<(), StoreError> {
+        let placed = match standing {
+            Standing::WholeOrNone => durable::finish_keeping(&self.path, ".previous"),
+            Standing::Damaged => durable::set_aside(&self.path, ".damaged").and_then(|()| durable::finish(&self.path)),
         };
         placed.map_err(|cause| StoreError::Io(self.path.clone(), cause))
     }
+}
+
+/// The grant in place, before it is replaced.
+#[derive(Clone, Copy)]
+enum Standing {
+    WholeOrNone,
+    Damaged,
 }
 
 impl Locked<'_> {
@@ -308,24 +322,19 @@ impl Locked<'_> {
     /// `Io`: the disk is full or failing.
     pub fn save(&self, stored: &Stored) -> Result<(), StoreError> {
         let text = self.store.encode(stored)?;
-        match self.store.read(&self.store.path) {
-            Ok(_) | Err(StoreError::Damaged(_)) => {}
-            // What a newer version or another user wrote, or cannot be read now, is not ours to replace.
-            Err(error) => return Err(error),
-        }
-        self.write(&text)?;
+        self.write(&text, self.store.standing()?)?;
         // The first write with a key: what lay there in the clear must not live on as the generation before.
         if self.store.key.is_some() && is_in_the_clear(&self.store.previous()) {
-            self.write(&text)?;
+            self.write(&text, Standing::WholeOrNone)?;
         }
         Ok(())
     }
 
     /// The new content first, since a provider may have forgotten the old one already; all that takes its time comes after.
-    fn write(&self, text: &str) -> Result<(), StoreError> {
+    fn write(&self, text: &str, standing: Standing) -> Result<(), StoreError> {
         let path = &self.store.path;
         durable::lay_beside(path, text.as_bytes()).map_err(|cause| StoreError::Io(path.clone(), cause))?;
-        self.store.put_in_place()
+        self.store.put_in_place(standing)
     }
 
     /// As [`Locked::save`], and the generation before is forgotten: its place is taken by the same content. For what must
