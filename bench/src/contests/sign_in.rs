@@ -38,8 +38,8 @@ pub fn run(tools: &Tools, form: Form) -> Result<Section> {
     for interval in form.pick(&[1_u64][..], &[1, 5]) {
         let columns = ["", "behind approval, s", "in intervals", "polls", "told to slow down"];
         let mut table = Table::new(format!("interval {interval} s"), &columns);
+        let moments = &moments(form.pick(2, 8));
         let results: Vec<Result<Vec<SignIn>>> = thread::scope(|scope| {
-            let moments = &moments(form.pick(2, 8));
             let running: Vec<_> = able
                 .iter()
                 .map(|contestant| scope.spawn(move || turns(tools, *contestant, *interval, moments)))
