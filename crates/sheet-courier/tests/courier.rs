@@ -240,6 +240,26 @@ fn one_look_that_shows_a_register_and_a_narrower_header_is_not_old() {
     assert!(desk.call().path.contains(":batchUpdate"), "a person deleted a column: nothing to wait for");
 }
 
+/// Also if looks at tabs leave metadata out (docs/google.md, S29), so that none of them shows how new it is.
+#[test]
+fn a_batch_that_is_found_applied_is_settled_within_a_delivery_of_a_minute() {
+    let open = batch(1, SHEET, Phase::Send, &HEADER);
+    let mine = metadata(open.id, &key(), &Fate::Applied.value(open.digest));
+    let mut desk = Desk::new(Durable { batch: Some(open), ..durable() });
+    let end = desk.now + Duration::from_secs(60);
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[mine, register(1, 4)]));
+    while desk.now < end && !desk.commits.iter().any(|change| matches!(change, Transition::Applied { .. })) {
+        match desk.step() {
+            Step::Send(call) if call.path.contains(":getByDataFilter") => desk.ok(&look(&HEADER, &[])),
+            Step::WaitUntil(until) => desk.now = until,
+            Step::Idle => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(desk.commits.iter().any(|change| matches!(change, Transition::Applied { .. })), "at {:?}", desk.now);
+}
+
 fn amend(anchor: Option<Anchor>, remembered: &str) -> Amend {
     let cells = vec![("n".into(), Cell::Number(2.0))];
     Amend { handle: 1, row: "r1".into(), cells, anchor, remembered: Some(remembered.into()), displaced: None }

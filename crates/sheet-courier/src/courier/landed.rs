@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Asked, Courier, LOOK_AGAIN, Next, Settle};
+use super::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER, Settle};
 use crate::C;
 use crate::durable::{Cause, Transition};
 use crate::freeze::MAX_BODY_BYTES;
@@ -78,7 +78,7 @@ impl Courier {
         // What shows the marker shows the sheet with the batch in it. Whether markers are shown here at all is unknown
         // (docs/google.md, S29).
         let is_new = seen.markers.iter().any(|marker| marker.metadata_id == id && marker.metadata_value == value);
-        if is_new || now.saturating_sub(landed.since) >= LOOK_AGAIN {
+        if is_new || now.saturating_sub(landed.since) >= OLD_HEADER {
             let date = landed.date;
             self.is_applied_under(&seen.tabs, Seen::Later, began, date);
         } else {

@@ -57,8 +57,9 @@ const REKEYS_TO_STOP: u32 = 3;
 /// Markers that go in one call. A call costs as much as a batch of rows, so a few are worth waiting for.
 const PRUNE_AT_LEAST: usize = 8;
 const PRUNE_AT_MOST: usize = 100;
-/// A header that stays narrower than its register for so long is not an old read: a person deleted columns.
-const OLD_HEADER: Duration = Duration::from_secs(60);
+/// A header that stays narrower than its register for so long is not an old read: a person deleted columns. Shorter than the
+/// minute that `deliver` takes by default: a longer wait would never end for who delivers like that.
+const OLD_HEADER: Duration = Duration::from_secs(40);
 /// Columns are added only where a look that is not older than this shows room. It cannot be undone where a person was
 /// quicker; a row under wrong columns can.
 const FRESH_HEADER: Duration = Duration::from_secs(10);
