@@ -164,7 +164,7 @@ impl Courier {
         Next::Commit(Transition::Voided { marker, verdict, tally, hold, wish })
     }
 
-    /// Whether the open batch takes a layout register. A text that looks like one costs a refused row a minute, nothing else.
+    /// Whether the open batch takes a layout register. A text that looks like one costs a refused row a minute.
     fn changes_layout(&self) -> bool {
         let key = LAYOUT_KEY.as_bytes();
         self.state.batch.as_ref().is_some_and(|batch| batch.body.windows(key.len()).any(|text| text == key))
