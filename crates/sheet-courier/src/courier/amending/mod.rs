@@ -16,8 +16,7 @@ use core::time::Duration;
 use serde_json::Value;
 
 use super::tidy::NO_ROOM;
-use super::{Asked, Courier, LOOK_AGAIN, Next};
-use crate::D;
+use super::{Asked, Courier, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::a1;
 use crate::anchors::{self, CLOSED, Needs, OPEN, Spot};
 use crate::cell::Cell;
@@ -58,8 +57,6 @@ pub(super) struct Amending {
     row_unseen_since: Option<Duration>,
     /// The answer to the write of this marker showed the row ids of these tabs, and the row's was not among them.
     shown: Option<(MarkerId, Vec<i32>)>,
-    /// Since when the spreadsheet that the anchor is in, an earlier one, is not for us.
-    closed_since: Option<Duration>,
     not_before: Duration,
     backoff: Backoff,
 }
@@ -502,11 +499,10 @@ impl Courier {
                 self.amending.searched.push(place);
                 self.amending.stage = Stage::Search;
             }
-            // Nothing that was sent through the anchor is alive after that, and no more is.
-            None if now.saturating_sub(*self.amending.closed_since.get_or_insert(now)) >= D => {
-                self.anchor_is_closed(false, None);
+            None => {
+                self.trouble = Some(format!("an amendment waits for an earlier spreadsheet: {message}"));
+                self.amending.not_before = now + PROBE_EVERY;
             }
-            None => self.amending.not_before = now + D,
         }
         true
     }
