@@ -202,8 +202,8 @@ fn probe(arguments: impl Iterator<Item = String>) -> Step {
 
 fn pictures() -> Step {
     // The code screen, and the time clock in all its states.
-    for package in ["rowkeeper-panel", "rowkeeper-timeclock"] {
-        cargo(&["run", "--release", "--locked", "--package", package, "--example", "pictures", "--", "docs"], &[])?;
+    for (package, example) in [("rowkeeper-panel", "pictures"), ("rowkeeper-timeclock", "states")] {
+        cargo(&["run", "--release", "--locked", "--package", package, "--example", example, "--", "docs"], &[])?;
     }
     Ok(Outcome::Done)
 }

@@ -1,5 +1,5 @@
 //! Draws the assembled clock in its states, and its glass through a morning as an animation:
-//! `cargo run -p rowkeeper-timeclock --example pictures -- FOLDER`.
+//! `cargo run -p rowkeeper-timeclock --example states -- FOLDER`.
 //!
 //! What is on each glass, and the colour of each light, come from the clock's own rules and renderer.
 
