@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::civil::{Date, DateTime, Time as ClockTime};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -196,29 +197,65 @@ impl Serialize for Value {
     }
 }
 
+/// An object on disk.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredObject {
+    Time(StoredTime),
+    Tagged(Tagged),
+}
+
+/// Told by their JSON types: to try one after the other would write an error message, with the value in it, for each
+/// that it is not.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Stored {
-            Bool(bool),
-            Number(f64),
-            Text(String),
-            Time(StoredTime),
-            Tagged(Tagged),
-            Null(()),
+        struct Stored;
+        impl<'de> Visitor<'de> for Stored {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value of a row")
+            }
+
+            fn visit_bool<E: de::Error>(self, bool: bool) -> Result<Value, E> {
+                Ok(Value::Bool(bool))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
+                Ok(Value::Number(number as f64))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
+                Ok(Value::Number(number as f64))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
+                Ok(Value::Number(number))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(text.to_owned()))
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
+                Ok(Value::Text(text))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+                Ok(match StoredObject::deserialize(MapAccessDeserializer::new(map))? {
+                    StoredObject::Time(StoredTime { unix_ms, offset_s }) => Value::Time { unix_ms, offset_s },
+                    StoredObject::Tagged(Tagged::Date(date)) => Value::Date(date),
+                    StoredObject::Tagged(Tagged::Time(time)) => Value::TimeOfDay(time),
+                    StoredObject::Tagged(Tagged::Local(local)) => Value::DateTime(local),
+                    StoredObject::Tagged(Tagged::Duration(duration)) => Value::Duration(duration),
+                })
+            }
         }
-        Stored::deserialize(deserializer).map_err(D::Error::custom).map(|stored| match stored {
-            Stored::Bool(bool) => Self::Bool(bool),
-            Stored::Number(number) => Self::Number(number),
-            Stored::Text(text) => Self::Text(text),
-            Stored::Time(StoredTime { unix_ms, offset_s }) => Self::Time { unix_ms, offset_s },
-            Stored::Tagged(Tagged::Date(date)) => Self::Date(date),
-            Stored::Tagged(Tagged::Time(time)) => Self::TimeOfDay(time),
-            Stored::Tagged(Tagged::Local(local)) => Self::DateTime(local),
-            Stored::Tagged(Tagged::Duration(duration)) => Self::Duration(duration),
-            Stored::Null(()) => Self::Null,
-        })
+        deserializer.deserialize_any(Stored)
     }
 }
 

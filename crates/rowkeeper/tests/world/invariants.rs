@@ -13,10 +13,12 @@ use sheet_courier::{Batch, Fate, Phase};
 
 use super::world::World;
 
-/// A device's batches.
+/// A device's batches, as its state directory had them when it was last looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     batches: BTreeMap<u32, Known>,
+    /// The one in flight; the others are bound to earlier spreadsheets.
+    open: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +68,10 @@ impl World {
             return Err(self.wrong(&format!("1: {in_batches} rows are in batches of {open} and {bound}")));
         }
         let batches = durable.batch.iter().chain(&durable.bound);
-        let now = Seen { batches: batches.clone().map(|batch| (batch.id.as_u32(), Known::of(batch))).collect() };
+        let now = Seen {
+            batches: batches.clone().map(|batch| (batch.id.as_u32(), Known::of(batch))).collect(),
+            open: durable.batch.as_ref().map(|batch| batch.id.as_u32()),
+        };
         for batch in batches {
             let old = device.seen.batches.get(&batch.id.as_u32());
             if old.is_some_and(|old| old.bytes != batch.body) {
@@ -80,13 +85,14 @@ impl World {
         let gone = left.into_iter().filter(|(id, _)| !now.batches.contains_key(id)).collect::<Vec<_>>();
         for (id, batch) in gone {
             let says = self.net.marker(&batch.spreadsheet, id);
-            let is_done = matches!(stepped, Stepped::Changed(Change::Delivered(_)));
+            // What is delivered is the batch in flight.
+            let is_done = matches!(stepped, Stepped::Changed(Change::Delivered(_))) && device.seen.open == Some(id);
             if is_done && says.as_ref() != Some(&batch.applied) && !self.has_copies() {
                 return Err(self.wrong(&format!("2: batch {id} is done, and its register says {says:?}")));
             }
             let is_settled = [&batch.applied, &batch.void].map(Some).contains(&says.as_ref());
             let is_alive = self.net.rows_alive().any(|alive| alive.spreadsheet == batch.spreadsheet && alive.id == id);
-            if !is_done && !is_settled && is_alive && !self.person_decided {
+            if !is_done && !is_settled && is_alive {
                 return Err(self.wrong(&format!("3: rows left batch {id} while an attempt could land")));
             }
         }
@@ -96,10 +102,13 @@ impl World {
 
     /// 4: an attempt that could still be applied is one of the batch that its rows are in.
     fn one_live_id_per_row(&self) -> Result<(), String> {
-        if self.has_copies() || self.person_decided {
+        if self.has_copies() {
             return Ok(());
         }
         for alive in self.net.rows_alive() {
+            if self.decided.contains(&(alive.spreadsheet.clone(), alive.id)) {
+                continue;
+            }
             let owner = self.devices.iter().any(|device| {
                 device.seen.batches.get(&alive.id).is_some_and(|batch| batch.spreadsheet == alive.spreadsheet)
             });
@@ -109,6 +118,23 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A person has decided about rows of a batch that is bound to an earlier spreadsheet, which nobody can ask. That
+    /// choice is the one way out of a batch without its register (protocol section 7, *Closed*): a batch whose last row
+    /// went like that is gone, and may still land.
+    pub(super) fn person_decided(&mut self, at: usize) {
+        let device = &mut self.devices[at];
+        let durable = device.outbox.durable("", Duration::ZERO).unwrap();
+        let bound: BTreeSet<u32> = durable.bound.iter().map(|batch| batch.id.as_u32()).collect();
+        let open = durable.batch.as_ref().map(|batch| batch.id.as_u32());
+        let left = |id: &u32| !bound.contains(id) && open != Some(*id);
+        let gone: Vec<u32> = device.seen.batches.keys().copied().filter(left).collect();
+        for id in gone {
+            if let Some(batch) = device.seen.batches.remove(&id) {
+                self.decided.insert((batch.spreadsheet, id));
+            }
+        }
     }
 
     fn has_copies(&self) -> bool {

@@ -2,7 +2,8 @@
 //! process, people and strangers, a virtual clock. Every acknowledged row must be in the sheet exactly once.
 //!
 //! Each run is decided by its seed; a failure prints the end of its story and how to see all of it. `WORLD_SEEDS` sets how
-//! many seeds a test tries, `WORLD_FIRST` where it begins; `WORLD_SEED` tries one and tells its whole story.
+//! many seeds a test tries, `WORLD_FIRST` where it begins; `WORLD_SEED` tries one and tells its whole story, and with
+//! `WORLD_ROW=row-4` how the row whose id ends like that changed.
 
 #![expect(clippy::unwrap_used, reason = "a simulated world ends at the first surprise")]
 

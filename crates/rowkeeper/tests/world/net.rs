@@ -47,6 +47,8 @@ pub(crate) struct Net {
     pub(crate) google: Model,
     pub(crate) weather: Weather,
     pub(crate) attempts: u64,
+    /// When one was answered last.
+    pub(crate) last_answer: Duration,
     pub(crate) events: Events,
     /// The process dies with the attempt of this number on its way.
     pub(crate) death: Option<(u64, AfterDeath)>,
@@ -158,6 +160,7 @@ impl Net {
             google,
             weather,
             attempts: 0,
+            last_answer: Duration::ZERO,
             events: Events::default(),
             death: None,
             late: BTreeMap::new(),
@@ -340,6 +343,7 @@ impl Net {
             self.events.note("answers: storage limit");
         }
         clock.pass(Duration::from_millis(20 + chance.below(400)));
+        self.last_answer = clock.world();
         reply
     }
 

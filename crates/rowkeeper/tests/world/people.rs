@@ -23,6 +23,8 @@ pub(super) struct Stranger {
 /// Google's limit for what sits on the spreadsheet itself (docs/google.md).
 const METADATA_ROOM: usize = 30_000;
 const CROWD: &str = "crowd";
+/// A look at a header is good enough to add a column on for so long (protocol section 12).
+const GOOD_LOOK: Duration = Duration::from_secs(10);
 
 impl World {
     /// A stranger's tool happens to use the same id as a batch in flight, or one whose marker was just pruned. It cannot
@@ -150,7 +152,6 @@ impl World {
         let known = self.acknowledged.get_mut(&row.id).unwrap();
         if row.bound {
             // Nobody knows whether it is there.
-            self.person_decided = true;
             self.net.events.note("people: decide about a bound row");
             if self.chance.is(0.5) {
                 known.may_double = true;
@@ -160,6 +161,7 @@ impl World {
                 assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
             }
             self.devices[at].rests = false;
+            self.person_decided(at);
             tell!(self, "somebody decides about {}", row.id);
             return Ok(());
         }
@@ -214,8 +216,13 @@ impl World {
     /// Whatever people do to columns, except deleting what rows just landed with.
     ///
     /// One thing with a tab while a batch for it is on its way: of a batch whose answer was lost nobody can tell that its
-    /// columns were moved and moved back. And nothing while a batch adds columns: a header cannot be written anywhere but
-    /// at its place.
+    /// columns were moved and moved back.
+    ///
+    /// And nothing from the look at a header on which a column is going to be added to the end of the batch that adds it,
+    /// however short that is: a header cannot be written anywhere but at its place, and one that a person pushes there
+    /// in between is written over (protocol section 12, *Not covered*). A batch on its way is not the only sign of that. A tab
+    /// from which a person deleted one of our columns gets it back with its next row or amendment, and their look may be
+    /// older than both: it is good for ten seconds.
     pub(super) fn people_touch_columns(&mut self) {
         let Some((sheet, tab)) = self.some_tab() else { return };
         let Some(sheet_id) = self.sheet_id(&sheet, &tab) else { return };
@@ -247,7 +254,10 @@ impl World {
             _ => String::new(),
         };
         let is_there = |name: &str| header.contains(&CellValue::Text(name.into()));
-        if !["time", "device"].into_iter().all(is_there) && (amending || !open.is_empty()) {
+        let is_waiting = |device: &Device| device.outbox.counts().unwrap().waiting > 0;
+        let is_looked_at = self.clock.world() < self.net.last_answer + GOOD_LOOK;
+        let may_be_added = amending || is_looked_at || self.devices.iter().any(is_waiting);
+        if !["time", "device"].into_iter().all(is_there) && may_be_added {
             return;
         }
         let at = self.chance.below(header.len() as u64);
@@ -370,6 +380,8 @@ impl World {
                 self.dies(at);
                 self.net.events.note("device: an old copy is put in its place");
                 self.devices[at].outbox = Arc::new(Outbox::open(&from, LIMIT).unwrap());
+                // Its batches did not leave: they are those of another state directory, which is no more.
+                self.devices[at].seen = Default::default();
                 self.restored = true;
                 tell!(self, "and puts it in place");
             }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use google_emulator::CellValue;
 use rowkeeper::delivery::Stepped;
 use rowkeeper::http::Request;
 use serde_json::Value;
 
 use super::net::Landed;
+use super::world::World;
 
 /// A line of the story.
 macro_rules! tell {
@@ -18,6 +20,27 @@ macro_rules! tell {
     };
 }
 pub(super) use tell;
+
+impl World {
+    /// How the watched row stands, and under which header, if that is news.
+    pub(super) fn watch(&mut self) {
+        let Some((row, before)) = self.watched.take() else { return };
+        let is_it = |cell: &CellValue| matches!(cell, CellValue::Text(text) if text.ends_with(&row));
+        let mut now = String::new();
+        for sheet in self.net.google.spreadsheet_ids() {
+            for tab in self.net.google.tabs(&sheet) {
+                let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
+                for row in rows.iter().filter(|row| row.iter().any(is_it)) {
+                    let _ = write!(now, " {tab}: {:?} under {:?}", row, rows[0]);
+                }
+            }
+        }
+        if now != before {
+            tell!(self, "{row} is{now}");
+        }
+        self.watched = Some((row, now));
+    }
+}
 
 /// A request in a few words, and how it ended.
 pub(super) fn of_attempt(request: &Request, landed: &Landed) -> String {

@@ -43,13 +43,15 @@ pub(crate) struct World {
     pub(super) backup: Option<(Duration, PathBuf)>,
     pub(super) restored: bool,
     pub(super) twinned: bool,
-    /// About a row that may or may not be in a spreadsheet: what comes of it is their choice.
-    pub(super) person_decided: bool,
+    /// Batches whose last rows a person took out, by spreadsheet and id: whether those are in the sheet is their choice.
+    pub(super) decided: BTreeSet<(String, u32)>,
     /// Spreadsheets were closed, or their metadata was full: siblings may go different ways.
     pub(super) may_part: bool,
     /// Steps of devices so far.
     steps: u64,
     pub(super) telling: bool,
+    /// A row whose every change is told, by the end of its id, and how it was when it was last told.
+    pub(super) watched: Option<(String, String)>,
     pub(super) story: String,
 }
 
@@ -111,10 +113,11 @@ impl World {
             backup: None,
             restored: false,
             twinned: false,
-            person_decided: false,
+            decided: BTreeSet::new(),
             may_part: plan.closed > 0.0 || plan.crowds > 0.0,
             steps: 0,
             telling: false,
+            watched: None,
             story: String::new(),
             scratch,
             clock,
@@ -138,6 +141,7 @@ impl World {
     /// The same world, which tells what happens.
     pub(crate) fn telling(mut self) -> Self {
         self.telling = true;
+        self.watched = std::env::var("WORLD_ROW").ok().map(|row| (row, String::new()));
         self
     }
 
@@ -179,6 +183,7 @@ impl World {
     pub(super) fn turn(&mut self) -> Result<(), String> {
         let now = self.clock.world();
         self.net.reach(now);
+        self.watch();
         self.strangers_leave(now)?;
         if now >= self.next_record && self.recorded < self.plan.rows {
             self.record();
