@@ -25,7 +25,8 @@ use std::time::Instant;
 
 use net::{AfterDeath, Weather};
 use plans::{
-    Plan, amending, closing, crowded, moving, plan, restored, rolling, shared, squatted, stormy, twinned, wandering,
+    Plan, amending, closing, crowded, dozing, moving, plan, restored, rolling, shared, squatted, stormy, twinned,
+    wandering,
 };
 use promise::Report;
 use world::World;
@@ -191,6 +192,13 @@ fn an_old_copy_of_the_state_notices_and_goes_on_as_a_new_device() {
 fn of_two_living_copies_one_goes_on_and_the_other_waits_for_a_person() {
     let report = live("of_two_living_copies", share(6), twinned);
     assert!((report.copies > 0 && report.retired > 0) || is_one_seed(), "{report}");
+}
+
+/// Its batch was delivered and its marker pruned while it napped between its check and its attempt.
+#[test]
+fn a_copy_that_dozes_off_after_its_check_sends_nothing_twice() {
+    let report = live("a_copy_that_dozes_off", share(6), dozing);
+    assert!(report.copies + report.retired > 0 || is_one_seed(), "{report}");
 }
 
 #[test]

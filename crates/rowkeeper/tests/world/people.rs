@@ -23,6 +23,8 @@ pub(super) struct Stranger {
 /// Google's limit for what sits on the spreadsheet itself (docs/google.md).
 const METADATA_ROOM: usize = 30_000;
 const CROWD: &str = "crowd";
+/// A device prunes when so many markers are old enough.
+const PRUNED_AT_ONCE: usize = 8;
 /// A look at a header is good enough to add a column on for so long (protocol section 12).
 const GOOD_LOOK: Duration = Duration::from_secs(10);
 
@@ -396,11 +398,23 @@ impl World {
         if self.twinned || outbox.sheet().unwrap().is_none() || outbox.counts().unwrap().waiting == 0 {
             return;
         }
+        if self.plan.twin_after > 0 {
+            // The interesting moment is another one: the marker of a batch on its way will be the last of those that one
+            // prune takes, as soon as it is not the newest any more.
+            let durable = outbox.durable("", Duration::ZERO).unwrap();
+            if durable.batch.is_none() || durable.markers.len() + 1 != PRUNED_AT_ONCE {
+                return;
+            }
+        }
         let file = dir.join("twin.sqlite");
         outbox.copy_to(&file).unwrap();
         let outbox = Arc::new(Outbox::open(&file, LIMIT).unwrap());
         let mut twin = Device::new(format!("device {}", self.devices.len()), self.clock.another(), outbox);
-        twin.awake_at = self.clock.world() + Duration::from_secs(self.chance.pick(&[0, 5, 200, 2_000]));
+        let after = match self.plan.twin_after {
+            0 => self.chance.pick(&[0, 5, 200, 2_000]),
+            after => after,
+        };
+        twin.awake_at = self.clock.world() + Duration::from_secs(after);
         self.devices.push(twin);
         self.twinned = true;
         self.net.events.note("device: a copy lives beside it");

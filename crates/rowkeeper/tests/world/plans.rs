@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) clocks: f64,
     /// So often a board is suspended: its time since boot counts that, its timers come late.
     pub(crate) sleeps: f64,
+    /// Only so short, in seconds, that a contact check is still good afterwards; 0 for all kinds of sleep.
+    pub(crate) nap: u64,
     /// So often a spreadsheet becomes full, or has room again.
     pub(crate) full: f64,
     /// So often a spreadsheet is closed to us, and so often a person does something about it.
@@ -48,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) restore: f64,
     /// So often a copy of the state directory begins to live beside the device, once.
     pub(crate) twins: f64,
+    /// It is started so many seconds later; 0 for soon or late.
+    pub(crate) twin_after: u64,
     /// A box on the way lets no larger request through, in bytes; 0 for none.
     pub(crate) at_most: usize,
     /// Nothing of the above, but the first device's process dies before this step.
@@ -196,6 +200,25 @@ pub(crate) fn twinned(seed: u64) -> Plan {
 /// The same, and many batches wait, in which both copies have the same rows.
 pub(crate) fn many_twinned(seed: u64) -> Plan {
     Plan { at_most: 1_500, burst: 8, ..twinned(seed) }
+}
+
+/// The copy is made while a batch is on its way, and is started when that batch's marker may be pruned: the device has
+/// only to deliver another. Between its contact check and its first attempt the copy naps, for less than a check is good for.
+pub(crate) fn dozing(seed: u64) -> Plan {
+    Plan {
+        twins: 1.0,
+        twin_after: 2_000,
+        sleeps: 0.3,
+        nap: 250,
+        rows: 40,
+        pause: 6_000,
+        devices: 1,
+        burst: 1,
+        new_columns: 0.0,
+        death: 0.0,
+        weather: Weather::default(),
+        ..stormy(seed)
+    }
 }
 
 /// Like `restored`, and no look at tabs shows all metadata.

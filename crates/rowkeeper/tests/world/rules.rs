@@ -3,8 +3,8 @@
 use sheet_courier::Mutation;
 
 use super::plans::{
-    Plan, amending, closing, crowded, many_twinned, moving, narrow, restored, rolling, shared, squatted, stormy,
-    twinned, wandering,
+    Plan, amending, closing, crowded, dozing, many_twinned, moving, narrow, restored, rolling, shared, squatted,
+    stormy, twinned, wandering,
 };
 
 /// A rule that is not kept: by the courier, or by what is around it.
@@ -37,13 +37,6 @@ pub(crate) struct Rule {
     /// Where it shows.
     pub(crate) world: fn(u64) -> Plan,
     pub(crate) world_name: &'static str,
-}
-
-/// Why this cannot be seen here.
-pub(crate) fn unseen(left_out: LeftOut) -> Option<&'static str> {
-    // A batch whose marker the check has shown is sent again, refused by that marker, and found to be applied. Harm needs a
-    // copy that prunes the marker between the check and the attempt; here a copy is retired long before it may prune.
-    (left_out == Courier(M::FoundMarkerIsIgnored)).then_some("not seen here")
 }
 
 macro_rules! rules {
@@ -83,7 +76,7 @@ pub(crate) const RULES: &[Rule] = rules! {
     "7 †" "a batch in doubt stays bound", Courier(M::BoundGivenBack), closing;
     "8" "the contact check is made", Courier(M::NoContactCheck), restored;
     "8" "an answer without our newest marker is no check", Courier(M::AnyLookIsWhole), narrow;
-    "8 †" "it settles an open batch", Courier(M::FoundMarkerIsIgnored), twinned;
+    "8 †" "it settles an open batch", Courier(M::FoundMarkerIsIgnored), dozing;
     "8" "a copy claims the register before it goes on", Courier(M::ReleaseUnclaimed), many_twinned;
     "8 †" "and lets C + D pass", Courier(M::ReleaseAtOnce), many_twinned;
     "8" "and looks which of its rows are there", Courier(M::ReleaseUnread), restored;

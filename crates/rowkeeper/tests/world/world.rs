@@ -231,7 +231,11 @@ impl World {
             self.people_touch_columns();
         }
         if self.chance.is(self.plan.sleeps) {
-            let time = Duration::from_secs(self.chance.pick(&[90, 1_000, 30_000, 100_000]));
+            let time = match self.plan.nap {
+                0 => self.chance.pick(&[90, 1_000, 30_000, 100_000]),
+                nap => nap,
+            };
+            let time = Duration::from_secs(time);
             self.devices[next].asleep_until = now + time;
             self.net.events.note("device: sleeps");
             tell!(self, "device {next} is suspended for {time:?}");
