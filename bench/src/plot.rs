@@ -68,7 +68,7 @@ impl Plot {
             let right = TextStyle::from((FONT, 14).into_font()).color(&INK).pos(Pos::new(HPos::Right, VPos::Center));
             area.draw(&Text::new(name.clone(), (NAMES - 10, top + LINE / 2), right))?;
             let end = NAMES + ((value / most) * f64::from(width)).round().max(1.0) as i32;
-            let colour = if at == 0 { OURS } else { THEIRS };
+            let colour = if name.starts_with("Rowkeeper") { OURS } else { THEIRS };
             area.draw(&Rectangle::new([(NAMES, top + 4), (end, top + LINE - 4)], colour.filled()))?;
             let left = TextStyle::from((FONT, 14).into_font()).color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
             area.draw(&Text::new(number(*value), (end + 8, top + LINE / 2), left))?;
@@ -92,6 +92,8 @@ impl Plot {
         let mut chart = ChartBuilder::on(&area)
             .caption(&self.title, TextStyle::from((FONT, 17).into_font()).color(&INK))
             .margin(14)
+            // Half of the last label stands beyond the axis.
+            .margin_right(36)
             .x_label_area_size(42)
             .y_label_area_size(70)
             .build_cartesian_2d(
