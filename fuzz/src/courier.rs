@@ -48,22 +48,9 @@ fn whole(body: &[u8]) -> Said<'_> {
 }
 
 fn durable() -> Durable {
-    Durable {
-        device: Device { tag: Tag::parse("abcdef").expect("a tag"), base: 1000, next_seq: 1, former: Vec::new() },
-        sheet: Some(SheetRef { id: SHEET.into(), url: String::new(), title: String::new() }),
-        batch: None,
-        markers: Vec::new(),
-        tally: Tally::default(),
-        hold: None,
-        wish: None,
-        bound: Vec::new(),
-        sheets: 1,
-        earlier: Vec::new(),
-        anchors: Vec::new(),
-        creating: false,
-        release: None,
-        spare: Identity { tag: Tag::parse("fedcba").expect("a tag"), base: 500_000 },
-    }
+    let device = Device { tag: Tag::parse("abcdef").expect("a tag"), base: 1000, next_seq: 1, former: Vec::new() };
+    let sheet = SheetRef { id: SHEET.into(), url: String::new(), title: String::new() };
+    Durable::new(device, Some(sheet), Identity { tag: Tag::parse("fedcba").expect("a tag"), base: 500_000 })
 }
 
 fn options() -> Options {

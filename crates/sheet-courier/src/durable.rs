@@ -46,6 +46,29 @@ pub struct Durable {
     pub spare: Identity,
 }
 
+impl Durable {
+    /// Of a device that has sent nothing yet; its first spreadsheet is made by the first delivery, or is `sheet` already.
+    #[must_use]
+    pub fn new(device: Device, sheet: Option<SheetRef>, spare: Identity) -> Self {
+        Self {
+            device,
+            batch: None,
+            markers: Vec::new(),
+            tally: Tally::default(),
+            hold: None,
+            wish: None,
+            bound: Vec::new(),
+            sheets: u32::from(sheet.is_some()),
+            sheet,
+            earlier: Vec::new(),
+            anchors: Vec::new(),
+            creating: false,
+            release: None,
+            spare,
+        }
+    }
+}
+
 /// What a device is called in its markers, and what their ids are made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

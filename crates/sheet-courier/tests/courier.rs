@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sheet_courier::{
     Amend, Anchor, Answer, Batch, Call, Cause, Cell, Courier, Device, Digest, Durable, Fate, FrozenTab, Hold, Identity,
-    Marker, MarkerId, Options, Outcome, Phase, Row, SheetRef, Step, Table, Tag, Tally, Transition, Wish, marker_key,
+    Marker, MarkerId, Options, Outcome, Phase, Row, SheetRef, Step, Table, Tag, Transition, Wish, marker_key,
     sheet_id_of_table,
 };
 
@@ -21,22 +21,8 @@ fn key() -> String {
 }
 
 fn durable() -> Durable {
-    Durable {
-        device: Device { tag: Tag::parse("abcdef").unwrap(), base: BASE, next_seq: NEXT, former: Vec::new() },
-        sheet: Some(sheet(SHEET)),
-        batch: None,
-        markers: Vec::new(),
-        tally: Tally::default(),
-        hold: None,
-        wish: None,
-        bound: Vec::new(),
-        sheets: 1,
-        earlier: Vec::new(),
-        anchors: Vec::new(),
-        creating: false,
-        release: None,
-        spare: Identity { tag: Tag::parse("fedcba").unwrap(), base: 500_000 },
-    }
+    let device = Device { tag: Tag::parse("abcdef").unwrap(), base: BASE, next_seq: NEXT, former: Vec::new() };
+    Durable::new(device, Some(sheet(SHEET)), Identity { tag: Tag::parse("fedcba").unwrap(), base: 500_000 })
 }
 
 fn sheet(id: &str) -> SheetRef {

@@ -7,7 +7,7 @@ use google_emulator::{CLIENT_ID, CLIENT_SECRET, CellValue, Client, Model, Option
 use serde_json::{Value, json};
 use sheet_courier::{
     Answer, Call, Cause, Cell, Courier, Device, Durable, Identity, Options, Outcome, Row, SheetRef, Step, Table, Tag,
-    Tally, Transition, Verdict,
+    Transition, Verdict,
 };
 
 /// Google's time when the courier's is zero.
@@ -61,22 +61,8 @@ pub(crate) fn row(n: usize, cell: Cell) -> Row {
 
 /// The memory of a device that has sent nothing yet.
 fn durable(sheet: Option<SheetRef>) -> Durable {
-    Durable {
-        device: Device { tag: Tag::parse("abcdef").unwrap(), base: 7, next_seq: 1, former: Vec::new() },
-        sheet,
-        batch: None,
-        markers: Vec::new(),
-        tally: Tally::default(),
-        hold: None,
-        wish: None,
-        bound: Vec::new(),
-        sheets: 1,
-        earlier: Vec::new(),
-        anchors: Vec::new(),
-        release: None,
-        creating: false,
-        spare: Identity { tag: Tag::parse("zyxwvu").unwrap(), base: 9 },
-    }
+    let device = Device { tag: Tag::parse("abcdef").unwrap(), base: 7, next_seq: 1, former: Vec::new() };
+    Durable::new(device, sheet, Identity { tag: Tag::parse("zyxwvu").unwrap(), base: 9 })
 }
 
 fn options() -> Options {
