@@ -10,6 +10,7 @@ use serde::Serialize;
 use sheet_courier::{Anchor, Displaced, Marker, MarkerId, caller_id_hash};
 
 use super::batches::SEEN_ROW;
+use super::cached::Cached as _;
 use super::{AcceptError, DiskError, Outbox, Record, Value, batches, fits, identity};
 
 /// So many delivered rows are remembered, at least.
@@ -79,17 +80,17 @@ impl Outbox {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql = "SELECT n, state, body FROM row WHERE id = ?1";
         let found: Option<(i64, i64, String)> =
-            tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+            tx.query_row_cached(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let in_batch = matches!(found, Some((_, 1, _)));
         let amended = match found {
             Some((n, state, body)) if state != 1 => {
                 let body = merged(&with_waiting(&tx, id, body)?, fields)?;
                 // A row that was set aside is sent again as it is now: that is what it was amended for.
-                tx.execute(
+                tx.execute_cached(
                     "UPDATE row SET body = ?2, state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1",
                     (n, body),
                 )?;
-                tx.execute("UPDATE device SET amended = amended + 1", ())?;
+                tx.execute_cached("UPDATE device SET amended = amended + 1", ())?;
                 if state == 2 {
                     batches::lift_refusal(&tx)?;
                 }
@@ -115,7 +116,7 @@ impl Outbox {
     /// The disk could not be read.
     pub fn table_of(&self, id: &str) -> Result<Option<String>, DiskError> {
         let sql = "SELECT tab FROM row WHERE id = ?1 UNION ALL SELECT tab FROM delivered WHERE id = ?1";
-        Ok(self.connection().query_row(sql, (id,), |row| row.get(0)).optional()?)
+        Ok(self.connection().query_row_cached(sql, (id,), |row| row.get(0)).optional()?)
     }
 
     /// The amendments that wait, oldest first.
@@ -124,7 +125,7 @@ impl Outbox {
     /// The disk could not be read.
     pub fn amends(&self) -> Result<Vec<ListedAmend>, DiskError> {
         let connection = self.connection();
-        let mut statement = connection.prepare("SELECT id, body, reason FROM amend ORDER BY n")?;
+        let mut statement = connection.prepare_cached("SELECT id, body, reason FROM amend ORDER BY n")?;
         let listed = statement.query_map((), |row| {
             let record = record_of(&row.get::<_, String>(1)?).unwrap_or_default();
             Ok(ListedAmend { id: row.get(0)?, record, reason: row.get(2)? })
@@ -172,7 +173,7 @@ impl Outbox {
 
 /// What may stand on rows that are being amended.
 pub(super) fn anchors(connection: &Connection) -> Result<Vec<MarkerId>, DiskError> {
-    let mut statement = connection.prepare("SELECT anchor FROM amend WHERE anchor IS NOT NULL")?;
+    let mut statement = connection.prepare_cached("SELECT anchor FROM amend WHERE anchor IS NOT NULL")?;
     let found = statement.query_map((), |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
     found.into_iter().map(|id| MarkerId::parse(id).ok_or(DiskError::NotOurs("anchor"))).collect()
 }
@@ -191,10 +192,12 @@ fn record_of(body: &str) -> Result<Record, DiskError> {
 /// A row that a person took out of a batch of an earlier spreadsheet may have left an amendment behind: it comes first.
 fn with_waiting(tx: &Transaction<'_>, id: &str, body: String) -> Result<String, AcceptError> {
     let waiting: Option<(i64, String)> = tx
-        .query_row("SELECT n, body FROM amend WHERE id = ?1 AND due = 0", (id,), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row_cached("SELECT n, body FROM amend WHERE id = ?1 AND due = 0", (id,), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     let Some((n, new)) = waiting else { return Ok(body) };
-    tx.execute("DELETE FROM amend WHERE n = ?1", (n,))?;
+    tx.execute_cached("DELETE FROM amend WHERE n = ?1", (n,))?;
     merged(&body, &record_of(&new)?.fields)
 }
 
@@ -202,7 +205,7 @@ fn with_waiting(tx: &Transaction<'_>, id: &str, body: String) -> Result<String, 
 fn may_be_delivered(tx: &Transaction<'_>, id: &str) -> Result<bool, rusqlite::Error> {
     let sql = "SELECT forgot, EXISTS (SELECT 1 FROM delivered WHERE id = ?1)
                OR EXISTS (SELECT 1 FROM amend WHERE id = ?1) FROM device";
-    let (forgot, known): (bool, bool) = tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (forgot, known): (bool, bool) = tx.query_row_cached(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?)))?;
     if known {
         return Ok(true);
     }
@@ -210,7 +213,7 @@ fn may_be_delivered(tx: &Transaction<'_>, id: &str) -> Result<bool, rusqlite::Er
     Ok(match id.split_once('-') {
         Some((ours, caller)) if identity::tags(tx)?.iter().any(|(_, tag)| tag == ours) => {
             let seen = "SELECT EXISTS (SELECT 1 FROM seen WHERE hash = ?1)";
-            forgot || tx.query_row(seen, (caller_id_hash(caller).as_slice(),), |row| row.get(0))?
+            forgot || tx.query_row_cached(seen, (caller_id_hash(caller).as_slice(),), |row| row.get(0))?
         }
         // A sibling's row, in a spreadsheet that we share.
         Some((theirs, caller)) => theirs.len() == 6 && is_base32(theirs) && !caller.is_empty() && has_sheet(tx)?,
@@ -219,20 +222,21 @@ fn may_be_delivered(tx: &Transaction<'_>, id: &str) -> Result<bool, rusqlite::Er
 }
 
 fn has_sheet(tx: &Transaction<'_>) -> Result<bool, rusqlite::Error> {
-    tx.query_row("SELECT EXISTS (SELECT 1 FROM sheet)", (), |row| row.get(0))
+    tx.query_row_cached("SELECT EXISTS (SELECT 1 FROM sheet)", (), |row| row.get(0))
 }
 
 /// Behind what waits for the same row already. While nothing of that is on its way it is one amendment.
 fn keep(tx: &Transaction<'_>, id: &str, fields: &[(String, Value)], due: bool) -> Result<(), AcceptError> {
     let sql = "SELECT n, body FROM amend WHERE id = ?1 AND anchor IS NULL AND displaced IS NULL
                ORDER BY n DESC LIMIT 1";
-    let waiting: Option<(i64, String)> = tx.query_row(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let waiting: Option<(i64, String)> =
+        tx.query_row_cached(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let body = merged(waiting.as_ref().map_or("{}", |(_, body)| body), fields)?;
     if let Some((n, _)) = waiting {
         // A new number, so that whoever is about to write the old values notices.
-        tx.execute("DELETE FROM amend WHERE n = ?1", (n,))?;
+        tx.execute_cached("DELETE FROM amend WHERE n = ?1", (n,))?;
     }
-    tx.execute("INSERT INTO amend(id, body, due) VALUES (?1, ?2, ?3)", params![id, body, due])?;
+    tx.execute_cached("INSERT INTO amend(id, body, due) VALUES (?1, ?2, ?3)", params![id, body, due])?;
     Ok(())
 }
 
@@ -244,7 +248,7 @@ pub(super) fn are_delivered(
     keep: Option<Duration>,
 ) -> Result<(), rusqlite::Error> {
     let batch = batch.as_u32();
-    tx.execute(
+    tx.execute_cached(
         "INSERT INTO delivered(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, spreadsheet, at)
          SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms,
                 (SELECT spreadsheet FROM batch WHERE batch.id = ?1), ?2
@@ -252,7 +256,7 @@ pub(super) fn are_delivered(
         (batch, unix_s),
     )?;
     let of_it = "id IN (SELECT id FROM row WHERE batch = ?1)";
-    tx.execute(&format!("UPDATE amend SET due = 1 WHERE due = 0 AND {of_it}"), (batch,))?;
+    tx.execute_cached(&format!("UPDATE amend SET due = 1 WHERE due = 0 AND {of_it}"), (batch,))?;
     forget_delivered(tx, keep.map(|keep| unix_s.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))))
 }
 
@@ -271,14 +275,14 @@ pub(super) fn is_present(
          SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, ?3, ?2 FROM row WHERE n = ?1",
     )?
     .execute(params![n, unix_s, spreadsheet])?;
-    tx.execute("UPDATE amend SET due = 1 WHERE due = 0 AND id = ?1", (id,))?;
+    tx.execute_cached("UPDATE amend SET due = 1 WHERE due = 0 AND id = ?1", (id,))?;
     tx.prepare_cached("DELETE FROM row WHERE n = ?1")?.execute((n,))?;
     Ok(())
 }
 
 /// The oldest rows are forgotten, except those that are about to be amended, and those delivered since a moment.
 fn forget_delivered(tx: &Transaction<'_>, since: Option<i64>) -> Result<(), rusqlite::Error> {
-    let last: i64 = tx.query_row("SELECT coalesce(max(n), 0) FROM delivered", (), |row| row.get(0))?;
+    let last: i64 = tx.query_row_cached("SELECT coalesce(max(n), 0) FROM delivered", (), |row| row.get(0))?;
     let young = match since {
         // In the order of delivery, so that this looks at those that go and one more.
         Some(since) => tx
@@ -292,8 +296,8 @@ fn forget_delivered(tx: &Transaction<'_>, since: Option<i64>) -> Result<(), rusq
     // A tenth at a time, so that this is rare.
     let due = "SELECT count(*) > ?2 FROM (SELECT 1 FROM delivered WHERE n < ?1 LIMIT ?2 + 1)";
     if tx.prepare_cached(due)?.query_row((until, DELIVERED_ROWS / 10), |row| row.get(0))? {
-        tx.execute("DELETE FROM delivered WHERE n < ?1 AND id NOT IN (SELECT id FROM amend)", (until,))?;
-        tx.execute("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
+        tx.execute_cached("DELETE FROM delivered WHERE n < ?1 AND id NOT IN (SELECT id FROM amend)", (until,))?;
+        tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
     }
     Ok(())
 }
@@ -303,10 +307,10 @@ fn forget_delivered(tx: &Transaction<'_>, since: Option<i64>) -> Result<(), rusq
 pub(super) fn make_room(tx: &Transaction<'_>, max_bytes: u64) -> Result<bool, rusqlite::Error> {
     let oldest = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
     while !fits(tx, max_bytes)? {
-        if tx.execute(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
+        if tx.execute_cached(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
             return Ok(false);
         }
-        tx.execute("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
+        tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
     }
     Ok(true)
 }
@@ -327,8 +331,8 @@ pub(super) fn follow_back(tx: &Transaction<'_>, batch: MarkerId) -> Result<Vec<i
         let mut record = record_of(&old)?;
         record.amend(&record_of(&new)?.fields);
         let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
-        tx.execute("UPDATE row SET body = ?2 WHERE n = ?1", (row, body))?;
-        tx.execute("DELETE FROM amend WHERE n = ?1", (amend,))?;
+        tx.execute_cached("UPDATE row SET body = ?2 WHERE n = ?1", (row, body))?;
+        tx.execute_cached("DELETE FROM amend WHERE n = ?1", (amend,))?;
         changed.push(row);
     }
     Ok(changed)
@@ -337,14 +341,14 @@ pub(super) fn follow_back(tx: &Transaction<'_>, batch: MarkerId) -> Result<Vec<i
 /// Amendments of rows that a person dropped.
 pub(super) fn forget_orphans(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
     let gone = "NOT EXISTS (SELECT 1 FROM row WHERE row.id = amend.id)";
-    tx.execute(&format!("DELETE FROM amend WHERE due = 0 AND {gone}"), ())?;
+    tx.execute_cached(&format!("DELETE FROM amend WHERE due = 0 AND {gone}"), ())?;
     Ok(())
 }
 
 /// From here on these values, and no later ones, may be written.
 pub(super) fn anchored(tx: &Transaction<'_>, amend: i64, anchor: &Anchor) -> Result<(), batches::CommitError> {
     let sql = "UPDATE amend SET anchor = ?2, seq = ?3, target = ?4 WHERE n = ?1 AND anchor IS NULL";
-    let changed = tx.execute(sql, params![amend, anchor.id.as_u32(), anchor.seq, anchor.spreadsheet])?;
+    let changed = tx.execute_cached(sql, params![amend, anchor.id.as_u32(), anchor.seq, anchor.spreadsheet])?;
     if changed == 1 { Ok(()) } else { Err(batches::CommitError::Stale) }
 }
 
@@ -355,37 +359,37 @@ pub(super) fn closed(
     anchor: &Marker,
     is_written: bool,
 ) -> Result<(), batches::CommitError> {
-    let (id, body, target): (String, String, String) = tx.query_row(
+    let (id, body, target): (String, String, String) = tx.query_row_cached(
         "SELECT id, body, target FROM amend WHERE n = ?1 AND anchor = ?2",
         (amend, anchor.id.as_u32()),
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     batches::insert_marker(tx, &target, anchor)?;
     if !is_written {
-        tx.execute("UPDATE amend SET anchor = NULL, seq = NULL, target = NULL WHERE n = ?1", (amend,))?;
+        tx.execute_cached("UPDATE amend SET anchor = NULL, seq = NULL, target = NULL WHERE n = ?1", (amend,))?;
         return Ok(());
     }
     let sql = "SELECT n, body FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1";
-    let known: Option<(i64, String)> = tx.query_row(sql, (&id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let known: Option<(i64, String)> =
+        tx.query_row_cached(sql, (&id,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     if let Some((n, old)) = known {
         let mut record = record_of(&old)?;
         record.amend(&record_of(&body)?.fields);
         let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
-        tx.execute("UPDATE delivered SET body = ?2 WHERE n = ?1", (n, body))?;
+        tx.execute_cached("UPDATE delivered SET body = ?2 WHERE n = ?1", (n, body))?;
     }
-    tx.execute("DELETE FROM amend WHERE n = ?1", (amend,))?;
+    tx.execute_cached("DELETE FROM amend WHERE n = ?1", (amend,))?;
     Ok(())
 }
 
 /// The row is not in the sheet any more: it goes back to the queue, whole, with its new values.
 pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::CommitError> {
-    let (id, body): (String, String) =
-        match tx.query_row("SELECT id, body FROM amend WHERE n = ?1", (amend,), |row| Ok((row.get(0)?, row.get(1)?))) {
-            Err(rusqlite::Error::QueryReturnedNoRows) => return Err(batches::CommitError::Stale),
-            other => other?,
-        };
+    let sql = "SELECT id, body FROM amend WHERE n = ?1";
+    let found: Option<(String, String)> =
+        tx.query_row_cached(sql, (amend,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((id, body)) = found else { return Err(batches::CommitError::Stale) };
     let sql = "SELECT body FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1";
-    let Some(old) = tx.query_row(sql, (&id,), |row| row.get::<_, String>(0)).optional()? else {
+    let Some(old) = tx.query_row_cached(sql, (&id,), |row| row.get::<_, String>(0)).optional()? else {
         return Err(batches::CommitError::Stale);
     };
     let mut record = record_of(&old)?;
@@ -398,13 +402,16 @@ pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::C
         record.amend(&record_of(&body?)?.fields);
     }
     let body = serde_json::to_string(&record).map_err(|_| DiskError::NotOurs("record"))?;
-    tx.execute(
+    tx.execute_cached(
         "INSERT INTO row(id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms)
          SELECT id, tab, ?2, wall_ms, trusted, mono_ms, boot, at_ms FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1",
         (&id, body),
     )?;
-    tx.execute("DELETE FROM delivered WHERE id = ?1", (&id,))?;
-    tx.execute("DELETE FROM amend WHERE n = ?2 OR (id = ?1 AND n > ?2 AND reason IS NULL)", params![&id, amend])?;
+    tx.execute_cached("DELETE FROM delivered WHERE id = ?1", (&id,))?;
+    tx.execute_cached(
+        "DELETE FROM amend WHERE n = ?2 OR (id = ?1 AND n > ?2 AND reason IS NULL)",
+        params![&id, amend],
+    )?;
     Ok(())
 }
 
@@ -420,12 +427,12 @@ pub(super) fn are_displaced(tx: &Transaction<'_>, rows: &[Displaced]) -> Result<
 
 /// A displaced row is not in the sheet any more. New values for it are another matter.
 pub(super) fn is_gone(tx: &Transaction<'_>, amend: i64) -> Result<(), rusqlite::Error> {
-    tx.execute("DELETE FROM amend WHERE n = ?1 AND displaced NOT NULL AND anchor IS NULL", (amend,))?;
+    tx.execute_cached("DELETE FROM amend WHERE n = ?1 AND displaced NOT NULL AND anchor IS NULL", (amend,))?;
     Ok(())
 }
 
 pub(super) fn is_stuck(tx: &Transaction<'_>, amend: i64, reason: &str) -> Result<(), rusqlite::Error> {
-    tx.execute("UPDATE amend SET reason = ?2 WHERE n = ?1 AND anchor IS NULL", (amend, reason))?;
+    tx.execute_cached("UPDATE amend SET reason = ?2 WHERE n = ?1 AND anchor IS NULL", (amend, reason))?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use sheet_courier::{
     Batch, Cause, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tally, Transition, Verdict, Wish,
 };
 
+use super::cached::Cached as _;
 use super::{DiskError, Happened, Outbox, Record, amends, creates, identity};
 
 /// How long the ids of delivered rows are remembered.
@@ -83,7 +84,7 @@ impl Outbox {
             hold: note(&tx, "hold")?,
             wish: note(&tx, WISH)?,
             bound: bound_batches(&tx)?,
-            sheets: tx.query_row("SELECT count(*) FROM sheet", (), |row| row.get(0))?,
+            sheets: tx.query_row_cached("SELECT count(*) FROM sheet", (), |row| row.get(0))?,
             earlier: earlier_sheets(&tx)?,
             anchors: amends::anchors(&tx)?,
             creating: creates::is_open(&tx)?,
@@ -100,7 +101,7 @@ impl Outbox {
         let mut connection = self.connection();
         // One snapshot, so that a row that is amended from now on is noticed.
         let connection = connection.transaction()?;
-        let amended = connection.query_row("SELECT amended FROM device", (), |row| row.get(0))?;
+        let amended = connection.query_row_cached("SELECT amended FROM device", (), |row| row.get(0))?;
         self.read_at.store(amended, Ordering::Relaxed);
         let mut statement = connection.prepare_cached(
             "SELECT n, id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, at_most, refusals FROM row
@@ -191,7 +192,7 @@ impl Outbox {
     /// The disk could not be read.
     pub fn sheets(&self) -> Result<Vec<SheetRef>, DiskError> {
         let connection = self.connection();
-        let mut statement = connection.prepare("SELECT id, url, title FROM sheet ORDER BY n")?;
+        let mut statement = connection.prepare_cached("SELECT id, url, title FROM sheet ORDER BY n")?;
         let sheets = statement.query_map((), sheet_of)?.collect::<Result<_, _>>()?;
         Ok(sheets)
     }
@@ -230,7 +231,9 @@ impl Outbox {
     /// # Errors
     /// The disk could not be read.
     pub fn bound(&self) -> Result<usize, DiskError> {
-        Ok(self.connection().query_row(&format!("SELECT count(*) FROM batch WHERE {BOUND}"), (), |row| row.get(0))?)
+        Ok(self
+            .connection()
+            .query_row_cached(&format!("SELECT count(*) FROM batch WHERE {BOUND}"), (), |row| row.get(0))?)
     }
 
     /// Why nothing is sent, if so.
@@ -260,7 +263,7 @@ fn commit_in(
         }
         Transition::Frozen { batch, rows, tally } => {
             take_seq(&tx, batch.seq)?;
-            let amended: i64 = tx.query_row("SELECT amended FROM device", (), |row| row.get(0))?;
+            let amended: i64 = tx.query_row_cached("SELECT amended FROM device", (), |row| row.get(0))?;
             if amended != outbox.read_at.load(Ordering::Relaxed) {
                 return Err(CommitError::Stale);
             }
@@ -276,12 +279,12 @@ fn commit_in(
         }
         Transition::ToVoid { id, cause, reason } => {
             let sql = "UPDATE batch SET cause = ?2, reason = ?3 WHERE id = ?1";
-            tx.execute(sql, params![id.as_u32(), cause_text(*cause), reason])?;
+            tx.execute_cached(sql, params![id.as_u32(), cause_text(*cause), reason])?;
         }
         Transition::Applied { marker, tally, displaced } => {
             are_done(&tx, marker, unix_s, keep)?;
             amends::are_displaced(&tx, displaced)?;
-            tx.execute("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
+            tx.execute_cached("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
             close_batch(&tx, marker)?;
             put_tally(&tx, tally, boot)?;
         }
@@ -293,7 +296,7 @@ fn commit_in(
                 put_note(&tx, WISH, wish.as_ref())?;
             }
             if let Some(hold) = hold {
-                tx.execute("UPDATE row SET state = 0, refusals = 0, run = 0 WHERE state = 2 AND run = 1", ())?;
+                tx.execute_cached("UPDATE row SET state = 0, refusals = 0, run = 0 WHERE state = 2 AND run = 1", ())?;
                 put_note(&tx, "hold", Some(hold))?;
             }
             put_tally(&tx, tally, boot)?;
@@ -303,19 +306,19 @@ fn commit_in(
             if let Some(marker) = left {
                 insert_marker(&tx, &batch.spreadsheet, marker)?;
             }
-            tx.execute("DELETE FROM batch WHERE id = ?1", (old.as_u32(),))?;
+            tx.execute_cached("DELETE FROM batch WHERE id = ?1", (old.as_u32(),))?;
             insert_batch(&tx, batch)?;
-            tx.execute("UPDATE row SET batch = ?2 WHERE batch = ?1", (old.as_u32(), batch.id.as_u32()))?;
+            tx.execute_cached("UPDATE row SET batch = ?2 WHERE batch = ?1", (old.as_u32(), batch.id.as_u32()))?;
             put_tally(&tx, tally, boot)?;
         }
         Transition::Stamped(ids, at) => {
             for id in ids {
-                tx.execute("UPDATE marker SET ended_at = ?2 WHERE id = ?1", (id.as_u32(), at))?;
+                tx.execute_cached("UPDATE marker SET ended_at = ?2 WHERE id = ?1", (id.as_u32(), at))?;
             }
         }
         Transition::Pruned(ids) => {
             for id in ids {
-                tx.execute("DELETE FROM marker WHERE id = ?1", (id.as_u32(),))?;
+                tx.execute_cached("DELETE FROM marker WHERE id = ?1", (id.as_u32(),))?;
             }
         }
         Transition::Held(hold) => {
@@ -347,10 +350,10 @@ fn commit_in(
         Transition::Moved { sheet, wish, give_back, tally } => {
             if let Some(batch) = give_back {
                 self::give_back(&tx, *batch, &Verdict::Return)?;
-                tx.execute("DELETE FROM batch WHERE id = ?1", (batch.as_u32(),))?;
+                tx.execute_cached("DELETE FROM batch WHERE id = ?1", (batch.as_u32(),))?;
             }
             if let Some(old) = current_sheet(&tx)? {
-                tx.execute("UPDATE sheet SET successor = ?2 WHERE id = ?1", (old.id, &sheet.id))?;
+                tx.execute_cached("UPDATE sheet SET successor = ?2 WHERE id = ?1", (old.id, &sheet.id))?;
             }
             if let Wish::New = wish {
                 creates::ends(&tx)?;
@@ -363,7 +366,9 @@ fn commit_in(
         Transition::BoundSettled(marker) => {
             // A person may have taken its rows out of it meanwhile.
             let found: u32 =
-                tx.query_row("SELECT count(*) FROM batch WHERE id = ?1", (marker.id.as_u32(),), |row| row.get(0))?;
+                tx.query_row_cached("SELECT count(*) FROM batch WHERE id = ?1", (marker.id.as_u32(),), |row| {
+                    row.get(0)
+                })?;
             if found == 0 {
                 return Err(CommitError::Stale);
             }
@@ -394,7 +399,7 @@ pub(super) const SEEN_ROW: &str = "SELECT caller, ?2, coalesce(
 /// The rows of an applied batch are in the sheet.
 fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Duration>) -> Result<(), rusqlite::Error> {
     let batch = marker.id.as_u32();
-    tx.execute(
+    tx.execute_cached(
         &format!("INSERT OR IGNORE INTO seen(hash, at, identity) {SEEN_ROW} WHERE batch = ?1 AND caller NOT NULL"),
         (batch, unix_s),
     )?;
@@ -404,7 +409,7 @@ fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Dur
     if marker.value.starts_with("AA") {
         forget_seen(tx, unix_s)?;
     }
-    tx.execute("DELETE FROM row WHERE batch = ?1", (batch,))?;
+    tx.execute_cached("DELETE FROM row WHERE batch = ?1", (batch,))?;
     Ok(())
 }
 
@@ -420,52 +425,53 @@ fn end_wish(tx: &Transaction<'_>, wish: &Wish) -> Result<(), rusqlite::Error> {
 pub(super) fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), DiskError> {
     let amended = amends::follow_back(tx, batch)?;
     let batch = batch.as_u32();
-    tx.execute("DELETE FROM row WHERE batch = ?1 AND unwanted = 1", (batch,))?;
+    tx.execute_cached("DELETE FROM row WHERE batch = ?1 AND unwanted = 1", (batch,))?;
     match verdict {
-        Verdict::Return => tx.execute("UPDATE row SET state = 0, batch = NULL WHERE batch = ?1", (batch,)),
+        Verdict::Return => tx.execute_cached("UPDATE row SET state = 0, batch = NULL WHERE batch = ?1", (batch,)),
         Verdict::Halve(at_most) => {
-            tx.execute("UPDATE row SET state = 0, batch = NULL, at_most = ?2 WHERE batch = ?1", (batch, at_most))
+            tx.execute_cached("UPDATE row SET state = 0, batch = NULL, at_most = ?2 WHERE batch = ?1", (batch, at_most))
         }
-        Verdict::RefusedOnce(reason) => tx.execute(
+        Verdict::RefusedOnce(reason) => tx.execute_cached(
             "UPDATE row SET state = 0, batch = NULL, at_most = 1, refusals = refusals + 1, reason = ?2 WHERE batch = ?1",
             (batch, reason),
         ),
-        Verdict::Aside(reason) => tx.execute(
+        Verdict::Aside(reason) => tx.execute_cached(
             "UPDATE row SET state = 2, batch = NULL, run = 1,
              reason = CASE WHEN reason IS NULL OR reason = ?2 THEN ?2 ELSE reason || '; then ' || ?2 END WHERE batch = ?1",
             (batch, reason),
         ),
     }?;
     for row in amended {
-        tx.execute("UPDATE row SET state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1", (row,))?;
+        tx.execute_cached("UPDATE row SET state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1", (row,))?;
     }
     Ok(())
 }
 
 /// Lifts a stop that refused rows caused.
 pub(super) fn lift_refusal(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
-    tx.execute("DELETE FROM note WHERE name = 'hold' AND value LIKE '%\"sheet_refuses\"%'", ())?;
+    tx.execute_cached("DELETE FROM note WHERE name = 'hold' AND value LIKE '%\"sheet_refuses\"%'", ())?;
     Ok(())
 }
 
 /// The batch is settled; its marker is in the spreadsheet.
 fn close_batch(tx: &Transaction<'_>, marker: &Marker) -> Result<(), rusqlite::Error> {
     let id = marker.id.as_u32();
-    let spreadsheet: String = tx.query_row("SELECT spreadsheet FROM batch WHERE id = ?1", (id,), |row| row.get(0))?;
+    let spreadsheet: String =
+        tx.query_row_cached("SELECT spreadsheet FROM batch WHERE id = ?1", (id,), |row| row.get(0))?;
     insert_marker(tx, &spreadsheet, marker)?;
-    tx.execute("DELETE FROM batch WHERE id = ?1", (id,))?;
+    tx.execute_cached("DELETE FROM batch WHERE id = ?1", (id,))?;
     Ok(())
 }
 
 /// A sequence number is taken by the transaction that uses it, and never again.
 fn take_seq(tx: &Transaction<'_>, seq: u64) -> Result<(), CommitError> {
-    let taken = tx.execute("UPDATE device SET next_seq = ?1 + 1 WHERE next_seq = ?1", (seq,))?;
+    let taken = tx.execute_cached("UPDATE device SET next_seq = ?1 + 1 WHERE next_seq = ?1", (seq,))?;
     if taken == 1 { Ok(()) } else { Err(CommitError::Stale) }
 }
 
 fn insert_batch(tx: &Transaction<'_>, batch: &Batch) -> Result<(), CommitError> {
     let tabs = serde_json::to_string(&batch.tabs).map_err(|_| DiskError::NotOurs("layout"))?;
-    tx.execute(
+    tx.execute_cached(
         "INSERT INTO batch(id, seq, spreadsheet, body, digest, tabs, rows, refusals) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
         params![
             batch.id.as_u32(),
@@ -482,7 +488,7 @@ fn insert_batch(tx: &Transaction<'_>, batch: &Batch) -> Result<(), CommitError> 
 }
 
 pub(super) fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Marker) -> Result<(), rusqlite::Error> {
-    tx.execute(
+    tx.execute_cached(
         "INSERT OR REPLACE INTO marker(spreadsheet, id, seq, key, value, applied, doubt, ended_at)
          VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
         params![
@@ -501,7 +507,7 @@ pub(super) fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Ma
 
 fn insert_sheet(tx: &Transaction<'_>, sheet: &SheetRef) -> Result<(), rusqlite::Error> {
     // The newest row is the current sheet, also when an older one is adopted again.
-    tx.execute(
+    tx.execute_cached(
         "INSERT OR REPLACE INTO sheet(id, url, title) VALUES (?1, ?2, ?3)",
         (&sheet.id, &sheet.url, &sheet.title),
     )?;
@@ -511,22 +517,22 @@ fn insert_sheet(tx: &Transaction<'_>, sheet: &SheetRef) -> Result<(), rusqlite::
 /// A clock in the past forgets too little, one in the future too much: then a repeated id is a new row, as documented.
 fn forget_seen(tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error> {
     // Through the index on `at`: looks at the oldest only.
-    tx.execute("DELETE FROM seen WHERE at < ?1", (unix_s - SEEN_SECONDS,))?;
+    tx.execute_cached("DELETE FROM seen WHERE at < ?1", (unix_s - SEEN_SECONDS,))?;
     let over = "SELECT count(*) > ?1 FROM (SELECT 1 FROM seen LIMIT ?1 + 1)";
-    if tx.query_row(over, (SEEN_ROWS,), |row| row.get(0))? {
+    if tx.query_row_cached(over, (SEEN_ROWS,), |row| row.get(0))? {
         // A tenth at a time, so that this is rare.
         let oldest = "SELECT hash FROM seen ORDER BY at LIMIT ?1";
-        tx.execute(&format!("DELETE FROM seen WHERE hash IN ({oldest})"), (SEEN_ROWS / 10,))?;
+        tx.execute_cached(&format!("DELETE FROM seen WHERE hash IN ({oldest})"), (SEEN_ROWS / 10,))?;
     }
     Ok(())
 }
 
 pub(super) fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
-    connection.query_row("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), sheet_of).optional()
+    connection.query_row_cached("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), sheet_of).optional()
 }
 
 fn earlier_sheets(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
-    let mut statement = connection.prepare("SELECT id FROM sheet ORDER BY n DESC LIMIT -1 OFFSET 1")?;
+    let mut statement = connection.prepare_cached("SELECT id FROM sheet ORDER BY n DESC LIMIT -1 OFFSET 1")?;
     statement.query_map((), |row| row.get(0))?.collect()
 }
 
@@ -543,7 +549,7 @@ fn bound_batches(connection: &Connection) -> Result<Vec<Batch>, DiskError> {
 }
 
 fn batches(connection: &Connection, which: &str) -> Result<Vec<Batch>, DiskError> {
-    let mut statement = connection.prepare(&format!(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT id, seq, spreadsheet, body, digest, cause, reason, tabs, rows, refusals FROM batch
          WHERE {which} ORDER BY seq"
     ))?;
@@ -578,7 +584,7 @@ fn batch_of(row: &Row<'_>) -> Result<Batch, DiskError> {
 }
 
 fn markers(connection: &Connection, spreadsheet: &str) -> Result<Vec<Marker>, DiskError> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT id, seq, key, value, applied, doubt, ended_at FROM marker WHERE spreadsheet = ?1 ORDER BY seq",
     )?;
     let mut rows = statement.query((spreadsheet,))?;
@@ -623,7 +629,7 @@ pub(super) fn note<T: for<'de> Deserialize<'de>>(
     name: &str,
 ) -> Result<Option<T>, rusqlite::Error> {
     let text: Option<String> =
-        connection.query_row("SELECT value FROM note WHERE name = ?1", (name,), |row| row.get(0)).optional()?;
+        connection.query_row_cached("SELECT value FROM note WHERE name = ?1", (name,), |row| row.get(0)).optional()?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
@@ -633,8 +639,10 @@ pub(super) fn put_note<T: Serialize>(
     value: Option<&T>,
 ) -> Result<(), rusqlite::Error> {
     match value.and_then(|value| serde_json::to_string(value).ok()) {
-        Some(text) => connection.execute("INSERT OR REPLACE INTO note(name, value) VALUES (?1, ?2)", (name, text))?,
-        None => connection.execute("DELETE FROM note WHERE name = ?1", (name,))?,
+        Some(text) => {
+            connection.execute_cached("INSERT OR REPLACE INTO note(name, value) VALUES (?1, ?2)", (name, text))?
+        }
+        None => connection.execute_cached("DELETE FROM note WHERE name = ?1", (name,))?,
     };
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use super::cached::Cached as _;
 use super::{DiskError, Outbox};
 
 /// The size of the queue.
@@ -81,7 +82,7 @@ impl Touched {
         let newest = newest >> BITS;
         if last >= newest {
             // The newest rows were dropped.
-            tx.execute("DELETE FROM block WHERE b >= ?1", (newest,))?;
+            tx.execute_cached("DELETE FROM block WHERE b >= ?1", (newest,))?;
         }
         for b in touched.range(..newest) {
             sum_up(tx, *b)?;
@@ -111,7 +112,7 @@ impl Outbox {
                    coalesce(sum(aside), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL),
                    coalesce(sum(bytes), 0), min(oldest), coalesce(max(b), -1) FROM block";
         let (waiting, aside, bytes, oldest, last): (i64, i64, i64, Option<i64>, i64) =
-            tx.query_row(all, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+            tx.query_row_cached(all, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
         let newest = rows_of(&tx, first_of(last + 1), i64::MAX)?;
         let sums = newest.unwrap_or(Sums { waiting: 0, aside: 0, bytes: 0, oldest: 0 });
         // Only damage makes them negative; `recount` finds it.
@@ -132,7 +133,7 @@ impl Outbox {
     pub fn is_anything_waiting(&self) -> Result<bool, DiskError> {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM row WHERE state < 2) OR EXISTS (SELECT 1 FROM amend WHERE reason IS NULL)";
-        Ok(self.connection().query_row(sql, (), |row| row.get(0))?)
+        Ok(self.connection().query_row_cached(sql, (), |row| row.get(0))?)
     }
 
     /// Adds up all rows, one by one, and puts the sums right if they are not.
@@ -184,7 +185,7 @@ fn sum_up(tx: &Transaction<'_>, b: i64) -> Result<(), rusqlite::Error> {
     match rows_of(tx, first_of(b), first_of(b + 1) - 1)? {
         same if same == kept => Ok(()),
         Some(sums) => put(tx, b, &sums),
-        None => tx.execute("DELETE FROM block WHERE b = ?1", (b,)).map(drop),
+        None => tx.execute_cached("DELETE FROM block WHERE b = ?1", (b,)).map(drop),
     }
 }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use sheet_courier::{Device, Hold, Identity, Marker, Release, Tag, Verdict, caller_id_hash};
 
 use super::batches::{current_sheet, give_back, insert_marker, note, open_batch, put_note};
+use super::cached::Cached as _;
 use super::{DiskError, Outbox, amends};
 
 /// The note about another identity that is being taken.
@@ -93,10 +94,10 @@ pub(super) fn random_identity() -> Option<Identity> {
 
 pub(super) fn device(connection: &Connection) -> Result<Device, DiskError> {
     let (tag, base, next_seq): (String, u32, u64) =
-        connection.query_row("SELECT tag, base, next_seq FROM device", (), |row| {
+        connection.query_row_cached("SELECT tag, base, next_seq FROM device", (), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let mut statement = connection.prepare("SELECT tag, base FROM former ORDER BY identity")?;
+    let mut statement = connection.prepare_cached("SELECT tag, base FROM former ORDER BY identity")?;
     let rows = statement.query_map((), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
     let mut former = Vec::new();
     for row in rows {
@@ -151,16 +152,16 @@ pub(super) fn are_present(
 pub(super) fn rename(tx: &Transaction<'_>, identity: &Identity, markers: &[Marker]) -> Result<(), DiskError> {
     if let Some(batch) = open_batch(tx)? {
         give_back(tx, batch.id, &Verdict::Return)?;
-        tx.execute("DELETE FROM batch WHERE id = ?1", (batch.id.as_u32(),))?;
+        tx.execute_cached("DELETE FROM batch WHERE id = ?1", (batch.id.as_u32(),))?;
     }
     if let Some(sheet) = current_sheet(tx)? {
         for marker in markers {
             insert_marker(tx, &sheet.id, marker)?;
         }
     }
-    tx.execute("INSERT INTO former(identity, tag, base) SELECT identity, tag, base FROM device", ())?;
+    tx.execute_cached("INSERT INTO former(identity, tag, base) SELECT identity, tag, base FROM device", ())?;
     // A newer state may have delivered rows that are not remembered here: the sheet is asked for them.
-    tx.execute(
+    tx.execute_cached(
         "UPDATE device SET tag = ?1, base = ?2, identity = identity + 1, forgot = 1",
         (identity.tag.as_str(), identity.base),
     )?;

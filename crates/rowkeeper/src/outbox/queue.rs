@@ -254,7 +254,7 @@ pub(super) fn each_in(
             "SELECT id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, state, reason, unwanted, bound
              FROM ({source}) WHERE {wanted} ORDER BY n LIMIT {limit}"
         );
-        let mut statement = connection.prepare(&sql)?;
+        let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(&filter.ids))?;
         while let Some(row) = rows.next()? {
             on(listed(row)?)?;
