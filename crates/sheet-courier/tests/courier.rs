@@ -203,6 +203,26 @@ fn a_spreadsheet_that_is_gone_keeps_no_other_bound_batch_waiting() {
     assert!(desk.call_within(2 * HOUR).path.contains("/there/"));
 }
 
+/// That its markers can be read says nothing about when its void may be written.
+#[test]
+fn a_bound_batch_waits_longer_and_longer_for_a_quota_that_others_use_up() {
+    let bound = vec![batch(1, "earlier", Phase::Send, &HEADER)];
+    let mut desk = Desk::new(Durable { bound, ..durable() });
+    let mut voids = Vec::new();
+    while voids.len() < 12 {
+        let call = desk.call_within(HOUR);
+        if call.path.ends_with(":search") {
+            desk.ok(&json!({}));
+        } else {
+            assert!(call.path.contains("/earlier:batchUpdate"), "{}", call.path);
+            voids.push(desk.now);
+            desk.answer(429, &json!({"error": {"message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}}));
+        }
+    }
+    let gaps: Vec<u64> = voids.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+    assert!(gaps.iter().skip(6).all(|gap| (60..70).contains(gap)), "{gaps:?}");
+}
+
 #[test]
 fn a_look_that_shows_the_void_is_not_older_than_what_the_batch_was_refused_for() {
     let void = Phase::Void(Cause::Content, "no".into());

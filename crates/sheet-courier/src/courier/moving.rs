@@ -9,6 +9,7 @@ use super::{Asked, Courier, Creating, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::durable::{Cause, Hold, Marker, Phase, SheetRef, Transition, Wish};
 use crate::ids::{Fate, MarkerId};
 use crate::mutation::Mutation;
+use crate::pace::Backoff;
 use crate::registers::{self, NEXT_KEY};
 use crate::wire::{self, Call};
 
@@ -41,11 +42,13 @@ pub(super) struct Bound {
     /// Its spreadsheet answers, and its marker is not there.
     void: bool,
     not_before: Duration,
+    /// Of its own: that its markers can be read says nothing about writing its void.
+    backoff: Backoff,
 }
 
 impl Bound {
     pub(super) fn wait(&mut self, until: Duration) {
-        *self = Self { void: false, not_before: until };
+        (self.void, self.not_before) = (false, until);
     }
 
     /// The void was refused: somebody was there first.
@@ -235,8 +238,14 @@ impl Courier {
         Some(Next::Ask(if self.bound.void { Asked::BoundVoid } else { Asked::BoundCheck }))
     }
 
+    /// No answer about the first one, or a call to wait.
+    pub(super) fn bound_lost(&mut self, now: Duration, random: u32) {
+        let wait = self.bound.backoff.next(random);
+        self.bound_later(now + wait);
+    }
+
     /// Nothing can be learned of the first one now: the next one's turn.
-    pub(super) fn bound_later(&mut self, until: Duration) {
+    fn bound_later(&mut self, until: Duration) {
         let others = self.state.bound.len().min(1);
         self.state.bound.rotate_left(others);
         self.bound.wait(until);

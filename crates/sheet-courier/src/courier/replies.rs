@@ -427,11 +427,13 @@ impl Courier {
 
     /// The same again, after a while.
     pub(super) fn later(&mut self, asked: &Asked, why: String, now: Duration, random: u32) {
+        if let Asked::BoundCheck | Asked::BoundVoid = asked {
+            return self.bound_lost(now, random);
+        }
         let wait = self.backoffs[usize::from(is_write(asked))].next(random);
         match asked {
             // Tidying up never delays rows.
             Asked::Prune(_) | Asked::Pruned(_) => self.prune_after = now + wait,
-            Asked::BoundCheck | Asked::BoundVoid => self.bound_later(now + wait),
             Asked::Amend(_) => {
                 self.trouble = Some(why);
                 self.wait_to_amend(now, random);
