@@ -81,4 +81,5 @@ pub const ITEMS: &[Item] = &[
     ask("S29", sheets::look_by_filter),
     ask("S30", sheets::renamed_range),
     ask("S31", sheets::sizes_beside),
+    ask("S32", sheets::moved_metadata),
 ];

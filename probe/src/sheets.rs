@@ -351,11 +351,7 @@ pub(crate) fn row_anchor(probe: &mut Probe<'_>) -> Answer {
     let id = TAB + 4;
     tab(probe, id, "anchor")?;
     must(probe.batch(&json!([row_in(id, &[text("b")]), row_in(id, &[text("a")])]))?)?;
-    let anchor = probe.metadata_id();
-    let place = json!({ "dimensionRange": { "sheetId": id, "dimension": "ROWS", "startIndex": 0, "endIndex": 1 } });
-    let create = json!({ "createDeveloperMetadata": { "developerMetadata": {
-        "metadataId": anchor, "metadataKey": "rkprobe", "metadataValue": "open", "location": place, "visibility": "PROJECT",
-    } } });
+    let (anchor, create) = first_row_anchor(probe, id);
     let range = json!({ "sheetId": id, "startRowIndex": 0, "endRowIndex": 2 });
     let sort =
         json!({ "sortRange": { "range": range, "sortSpecs": [{ "dimensionIndex": 0, "sortOrder": "ASCENDING" }] } });
@@ -366,6 +362,36 @@ pub(crate) fn row_anchor(probe: &mut Probe<'_>) -> Answer {
     let good = rows == [vec!["a".to_owned()], vec!["b".into(), "written".into()]];
     let observed = format!("{}; after sorting a before b: {rows:?}", said(&answer));
     Ok(("written into row 2, where b went".into(), observed, if good { AsWritten } else { Differs }))
+}
+
+/// Can metadata be taken off its row?
+pub(crate) fn moved_metadata(probe: &mut Probe<'_>) -> Answer {
+    let id = TAB + 5;
+    tab(probe, id, "moved")?;
+    must(probe.batch(&json!([row_in(id, &[text("a")]), row_in(id, &[text("b")])]))?)?;
+    let (anchor, create) = first_row_anchor(probe, id);
+    must(probe.batch(&json!([create]))?)?;
+    let update = json!({ "updateDeveloperMetadata": {
+        "dataFilters": [{ "developerMetadataLookup": { "metadataId": anchor, "metadataValue": "open" } }],
+        "developerMetadata": { "metadataValue": "closed", "location": { "spreadsheet": true } },
+        "fields": "metadataValue,location",
+    } });
+    let answer = probe.batch(&json!([update]))?;
+    let first = json!({ "sheetId": id, "dimension": "ROWS", "startIndex": 0, "endIndex": 1 });
+    must(probe.batch(&json!([{ "deleteDimension": { "range": first } }]))?)?;
+    let left = metadata(probe, anchor)?;
+    let observed = format!("{}; its row deleted, it is {}", said(&answer), said(&left));
+    Ok(("200, and it outlives its row; or a refusal".into(), observed, Learnt))
+}
+
+/// The id of an anchor, and what puts it on the first row.
+fn first_row_anchor(probe: &mut Probe<'_>, tab: i64) -> (i64, Value) {
+    let anchor = probe.metadata_id();
+    let place = json!({ "dimensionRange": { "sheetId": tab, "dimension": "ROWS", "startIndex": 0, "endIndex": 1 } });
+    let create = json!({ "createDeveloperMetadata": { "developerMetadata": {
+        "metadataId": anchor, "metadataKey": "rkprobe", "metadataValue": "open", "location": place, "visibility": "PROJECT",
+    } } });
+    (anchor, create)
 }
 
 fn by_anchor(anchor: i64, key: &str) -> Value {

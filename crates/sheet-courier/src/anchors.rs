@@ -64,13 +64,19 @@ pub(crate) fn anchor_body(spreadsheet: &str, id: MarkerId, key: &str, spot: &Spo
     json!({ "requests": requests }).to_string().into_bytes().into()
 }
 
-/// The body that makes an anchor that may be there unable to do anything.
+/// The body that makes an anchor that may be there unable to do anything, and takes it off its row.
+pub(crate) fn move_anchor_body(id: MarkerId, key: &str) -> Arc<[u8]> {
+    let closed = json!({"metadataValue": CLOSED, "location": {"spreadsheet": true}});
+    change_anchor_body(id, key, &closed, "metadataValue,location")
+}
+
+/// The same, and it stays on its row.
 pub(crate) fn update_anchor_body(id: MarkerId, key: &str) -> Arc<[u8]> {
-    let update = json!({
-        "dataFilters": [anchored(id, key, OPEN)],
-        "developerMetadata": {"metadataValue": CLOSED},
-        "fields": "metadataValue",
-    });
+    change_anchor_body(id, key, &json!({ "metadataValue": CLOSED }), "metadataValue")
+}
+
+fn change_anchor_body(id: MarkerId, key: &str, changed: &Value, fields: &str) -> Arc<[u8]> {
+    let update = json!({"dataFilters": [anchored(id, key, OPEN)], "developerMetadata": changed, "fields": fields});
     json!({"requests": [{"updateDeveloperMetadata": update}]}).to_string().into_bytes().into()
 }
 

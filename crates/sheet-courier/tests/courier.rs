@@ -284,6 +284,53 @@ fn an_amendment_that_waits_for_a_spreadsheet_that_is_gone_says_so() {
     assert!(desk.courier.trouble().is_some_and(|why| why.contains("earlier spreadsheet")));
 }
 
+/// Who deletes a row deletes the anchor on it, closed or not, and its id is free: an attempt to create it that is still on
+/// its way would open it again, on whatever row is at that place then. (Seed 513 of the amending world.)
+#[test]
+fn an_anchor_is_taken_off_its_row_when_it_is_closed_if_google_lets_it() {
+    let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: SHEET.into() };
+    let id = anchor.id.as_u32();
+    let begin = || {
+        let mut desk = Desk::new(Durable { anchors: vec![anchor.id], ..durable() });
+        desk.amend = Some(amend(Some(anchor.clone()), SHEET));
+        assert!(desk.call().path.ends_with(":search"));
+        desk.ok(&search(&[metadata(anchor.id, &key(), "open")]));
+        let call = desk.call();
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        let update = &body["requests"][0]["updateDeveloperMetadata"];
+        let wanted = json!({"metadataValue": "closed", "location": {"spreadsheet": true}});
+        assert_eq!((&update["developerMetadata"], &update["fields"]), (&wanted, &json!("metadataValue,location")));
+        assert_eq!(update["dataFilters"][0]["developerMetadataLookup"]["metadataId"], id);
+        desk
+    };
+    let closed = |desk: &Desk| desk.commits.iter().any(|change| matches!(change, Transition::AnchorClosed { .. }));
+    let updated = || {
+        let entries = [metadata(anchor.id, &key(), "closed")];
+        json!({"spreadsheetId": SHEET, "replies": [{"updateDeveloperMetadata": {"developerMetadata": entries}}]})
+    };
+    let mut desk = begin();
+    desk.ok(&updated());
+    desk.step();
+    assert!(closed(&desk));
+
+    // Whether anything can be taken off its row is not known (docs/google.md).
+    let mut desk = begin();
+    desk.refused();
+    let call = desk.call();
+    assert!(String::from_utf8_lossy(&call.body).contains("createDeveloperMetadata"));
+    desk.refused();
+    assert!(desk.call().path.ends_with(&format!("/developerMetadata/{id}")));
+    desk.ok(&metadata(anchor.id, &key(), "open"));
+    let body: Value = serde_json::from_slice(&desk.call().body).unwrap();
+    let update = &body["requests"][0]["updateDeveloperMetadata"];
+    let stays = (&json!({"metadataValue": "closed"}), &json!("metadataValue"));
+    assert_eq!((&update["developerMetadata"], &update["fields"]), stays);
+    assert!(!closed(&desk));
+    desk.ok(&updated());
+    desk.step();
+    assert!(closed(&desk));
+}
+
 #[test]
 fn amendments_leave_room_for_markers_too() {
     let markers = (1..950).map(|seq| marker(seq, "closed", false)).collect();

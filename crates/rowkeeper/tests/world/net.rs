@@ -433,9 +433,10 @@ impl Net {
         edit(&mut self.google);
     }
 
-    /// How many pieces of metadata say this.
-    pub(crate) fn metadata_with_value(&self, spreadsheet: &str, value: &str) -> usize {
-        self.google.metadata(spreadsheet).iter().filter(|(_, _, said)| said.as_deref() == Some(value)).count()
+    /// The pieces of metadata that say this.
+    pub(crate) fn metadata_with_value(&self, spreadsheet: &str, value: &str) -> Vec<i64> {
+        let all = self.google.metadata(spreadsheet);
+        all.iter().filter(|(_, _, said)| said.as_deref() == Some(value)).map(|(id, ..)| *id).collect()
     }
 
     /// A stranger's request that nothing happens to.

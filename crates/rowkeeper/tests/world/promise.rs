@@ -66,13 +66,13 @@ impl World {
     /// The promise.
     pub(super) fn check_all(&mut self) -> Result<Report, String> {
         let mut in_sheet: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
-        let mut open = 0;
+        let mut open = Vec::new();
         for sheet in self.net.google.spreadsheet_ids() {
             for tab in self.net.google.tabs(&sheet) {
                 let rows = self.net.google.rows(&sheet, &tab).unwrap_or_default();
                 self.read_tab(&rows, &mut in_sheet)?;
             }
-            open += self.net.metadata_with_value(&sheet, "open");
+            open.extend(self.net.metadata_with_value(&sheet, "open"));
         }
         let events = std::mem::take(&mut self.net.events);
         let mut report =
@@ -143,8 +143,8 @@ impl World {
             report.aside += usize::from(kept == Some(&RowState::Aside));
         }
         // A device that stops closes them when it goes on.
-        if open > 0 && report.stops == 0 {
-            return Err(self.wrong(&format!("{open} anchors are left open")));
+        if !open.is_empty() && report.stops == 0 {
+            return Err(self.wrong(&format!("anchors are left open: {open:?}")));
         }
         if report.copies > 0 && !self.restored && !self.twinned {
             return Err(self.wrong("a device took itself for a copy"));

@@ -101,6 +101,9 @@ pub(super) struct Before {
 /// How an anchor is closed: if it is there it is changed; if not it is created where it does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closing {
+    /// Changed and taken off its row: who deletes the row would free the id, for an attempt to create it that is still alive.
+    Move,
+    /// Changed where it stands, if Google does not let it be moved.
     Change,
     Create,
     Look,
@@ -128,7 +131,7 @@ impl Courier {
         }
         let found = due.as_ref().is_some_and(|amend| amend.anchor.is_some());
         // Somebody may have sent anything under an anchor that is found.
-        let stage = if found { Stage::Close(Closing::Change, false) } else { Stage::Search };
+        let stage = if found { Stage::Close(Closing::Move, false) } else { Stage::Search };
         self.amending = Amending { stage, doubt: found, ..Amending::default() };
         self.amend = due;
     }
@@ -182,8 +185,10 @@ impl Courier {
             self.amending.stage = Stage::Search;
             return Some(self.search());
         }
-        let is_write =
-            matches!(ask, Ask::Show | Ask::Create | Ask::Write | Ask::Close(Closing::Change | Closing::Create));
+        let is_write = matches!(
+            ask,
+            Ask::Show | Ask::Create | Ask::Write | Ask::Close(Closing::Move | Closing::Change | Closing::Create)
+        );
         let ready = self.pace.ready_at(now);
         if is_write && now < ready {
             return Some(Next::Wait(ready));
@@ -267,10 +272,11 @@ impl Courier {
                 wire::write_matching(target?, &wire::anchored(id()?, &key, OPEN), &before.written)
             }
             #[cfg(feature = "mutations")]
-            (Ask::Close(Closing::Change), _) if self.left_out(Mutation::AnchorDeleted) => {
+            (Ask::Close(Closing::Move), _) if self.left_out(Mutation::AnchorDeleted) => {
                 let anchor = [(id()?, key.as_str(), OPEN)];
                 update(target?, registers::prune_body(anchor.into_iter(), registers::PruneBy::All))
             }
+            (Ask::Close(Closing::Move), _) => update(target?, anchors::move_anchor_body(id()?, &key)),
             (Ask::Close(Closing::Change), _) => update(target?, anchors::update_anchor_body(id()?, &key)),
             (Ask::Close(Closing::Create), _) => update(target?, anchors::close_anchor_body(id()?, &key)),
             (Ask::Close(Closing::Look), _) => wire::get_marker(target?, id()?),
@@ -333,7 +339,7 @@ impl Courier {
                 .filter(|(id, _)| Some(id) == target.as_ref())
                 .map(|(_, ranges)| match ranges {
                     // The row is gone, and the anchor with it.
-                    0 => Stage::Close(Closing::Change, false),
+                    0 => Stage::Close(Closing::Move, false),
                     _ => {
                         self.amending.refusals = 0;
                         Stage::Verify(tab, before)
@@ -381,12 +387,12 @@ impl Courier {
     ) -> Option<Stage> {
         let again = |how| Some(Stage::Close(how, is_written));
         match how {
-            Closing::Change if self.left_out(Mutation::AnchorDeleted) => {
+            Closing::Move if self.left_out(Mutation::AnchorDeleted) => {
                 wire::parse_batch_reply(body)?;
                 self.anchor_is_closed(is_written, date);
                 again(how)
             }
-            Closing::Change => {
+            Closing::Move | Closing::Change => {
                 let (id, updated) = wire::parse_updated(body)?;
                 if Some(id.as_str()) != target {
                     return None;
@@ -440,18 +446,18 @@ impl Courier {
     /// Google's no.
     pub(super) fn amend_refused(&mut self, ask: Ask, message: String, now: Duration, random: u32) {
         match (ask, self.amending.stage.clone()) {
-            (Ask::Close(Closing::Change), Stage::Close(_, is_written)) if self.left_out(Mutation::AnchorDeleted) => {
+            (Ask::Close(Closing::Move), Stage::Close(_, is_written)) if self.left_out(Mutation::AnchorDeleted) => {
                 self.anchor_is_closed(is_written, None);
             }
             // It is there; or it is not, and was to be changed.
-            (Ask::Close(Closing::Change), Stage::Close(_, is_written)) => {
+            (Ask::Close(Closing::Move | Closing::Change), Stage::Close(_, is_written)) => {
                 self.amending.stage = Stage::Close(Closing::Create, is_written);
             }
             (Ask::Close(Closing::Create), Stage::Close(_, is_written)) => {
                 self.amending.stage = Stage::Close(Closing::Look, is_written);
             }
             (Ask::Show | Ask::Create | Ask::Check | Ask::Write | Ask::Verify, _) => {
-                self.amending.stage = Stage::Close(Closing::Change, false);
+                self.amending.stage = Stage::Close(Closing::Move, false);
                 self.amending.refusals += 1;
                 self.amending.reason = message;
                 self.wait_to_amend(now, random);
@@ -514,7 +520,7 @@ impl Courier {
         }
         if matches!(ask, Ask::Show | Ask::Create) {
             // Only an anchor whose first attempt was answered is known to be where it was put.
-            self.amending.stage = Stage::Close(Closing::Change, false);
+            self.amending.stage = Stage::Close(Closing::Move, false);
             if self.left_out(Mutation::AnchorAbandoned) {
                 self.anchor_is_closed(false, None);
             }

@@ -41,7 +41,7 @@ impl Courier {
             return again;
         }
         self.amending.unseen_since = None;
-        Stage::Close(Closing::Change, false)
+        Stage::Close(Closing::Move, false)
     }
 
     pub(super) fn checked_row(&mut self, amend: &Amend, tab: i32, header: Vec<String>, row: Vec<Value>) -> Stage {
@@ -49,11 +49,11 @@ impl Courier {
         let is_it = is_row(amend, &header, &row) || self.left_out(Mutation::AmendByIndex);
         let Some(written) = to_write(amend, &header, &row).filter(|_| is_it) else {
             // A person sorted, or took the column away.
-            return Stage::Close(Closing::Change, false);
+            return Stage::Close(Closing::Move, false);
         };
         if written.iter().all(Value::is_null) {
             // Of a displaced row nothing is wrong any more.
-            return Stage::Close(Closing::Change, true);
+            return Stage::Close(Closing::Move, true);
         }
         Stage::Write(tab, Before { header, row, written })
     }
@@ -75,12 +75,12 @@ impl Courier {
                     let written = differing(&row, &undone, wanted);
                     Stage::Write(tab, Before { header, row, written })
                 }
-                None => Stage::Close(Closing::Change, false),
+                None => Stage::Close(Closing::Move, false),
             };
         }
         let shows = |(at, value): (usize, &Value)| value.is_null() || is_same(row.get(at), value);
         if before.written.iter().enumerate().all(shows) {
-            return Stage::Close(Closing::Change, true);
+            return Stage::Close(Closing::Move, true);
         }
         if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
             // A read from before the write.
@@ -88,7 +88,7 @@ impl Courier {
             return Stage::Verify(tab, before);
         }
         // It was written, and a person wrote over it: that is theirs.
-        Stage::Close(Closing::Change, true)
+        Stage::Close(Closing::Move, true)
     }
 }
 
