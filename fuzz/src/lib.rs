@@ -6,6 +6,7 @@ mod answers;
 mod courier;
 mod emulator;
 mod grant;
+mod lines;
 mod reading;
 mod texts;
 
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("courier", courier::courier),
     ("settle", courier::settle),
     ("layout", courier::layout),
+    ("lines", lines::lines),
     ("emulator_a1", emulator::a1),
     ("emulator_mask", emulator::mask),
     ("emulator_typed", emulator::typed),

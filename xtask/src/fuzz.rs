@@ -14,6 +14,8 @@ const CORPUS: &str = "fuzz/corpus";
 const ARTIFACTS: &str = "fuzz/artifacts";
 /// So many inputs for each target in the gate. Not seconds: a faster machine would try others than the one before.
 const GATE: &str = "-runs=10000";
+/// Each input of these opens databases.
+const GATE_SLOW: (&[&str], &str) = (&["lines"], "-runs=500");
 /// So long for each target by command, if nothing else is said.
 const LONG_S: &str = "60";
 /// What cargo-fuzz turns on, without a sanitizer.
@@ -25,7 +27,9 @@ const COUNTERS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
 pub(crate) fn check() -> Step {
     crate::cargo(&["fmt", "--manifest-path", MANIFEST, "--check"], &[])?;
     match build() {
-        Ok(engine) => all(&engine, GATE, Some("-seed=1")),
+        Ok(engine) => {
+            all(&engine, &|name| if GATE_SLOW.0.contains(&name) { GATE_SLOW.1 } else { GATE }, Some("-seed=1"))
+        }
         Err(why) => {
             println!("running the corpus alone: {why}");
             let target = target_dir();
@@ -46,7 +50,10 @@ pub(crate) fn command(argument: Option<&str>) -> Step {
             run(Command::new(engine).env("FUZZ_TARGET", name).arg(file))
         }
         Some(seconds) if seconds.parse::<u32>().is_err() => Err(format!("{seconds} is neither seconds nor a file")),
-        seconds => all(&engine, &format!("-max_total_time={}", seconds.unwrap_or(LONG_S)), None),
+        seconds => {
+            let limit = format!("-max_total_time={}", seconds.unwrap_or(LONG_S));
+            all(&engine, &|_| &limit, None)
+        }
     }
 }
 
@@ -64,10 +71,10 @@ fn build() -> Result<PathBuf, String> {
     Ok(target.join(host).join("release/fuzz"))
 }
 
-fn all(engine: &Path, limit: &str, seed: Option<&str>) -> Step {
+fn all<'a>(engine: &Path, limit: &dyn Fn(&str) -> &'a str, seed: Option<&str>) -> Step {
     let mut failed = Vec::new();
     for name in targets()? {
-        if let Err(what) = one(engine, &name, limit, seed) {
+        if let Err(what) = one(engine, &name, limit(&name), seed) {
             eprintln!("{what}");
             failed.push(name);
         }

@@ -94,6 +94,12 @@ impl std::error::Error for RecordError {
 }
 
 impl Recorder {
+    /// A recorder without a device: for what tests how records come in.
+    #[doc(hidden)]
+    pub fn of(config: Arc<Config>, outbox: Arc<Outbox>, clock: Arc<dyn Clock>) -> Self {
+        Self { config, outbox, clock, turn: Arc::default() }
+    }
+
     /// The table of that name; the first one for `None`.
     pub fn table(&self, name: Option<&str>) -> Option<&Table> {
         match name {

@@ -245,8 +245,7 @@ mod tests {
     fn stream() -> Stream {
         let config = Config::parse(TABLES, None, "/nowhere".into(), None).unwrap();
         let outbox = Arc::new(Outbox::open_in_memory(Options { max_bytes: 1 << 30 }).unwrap());
-        let (clock, turn) = (Arc::new(SystemClock), Arc::default());
-        Recorder { config: Arc::new(config), outbox, clock, turn }.stream()
+        Recorder::of(Arc::new(config), outbox, Arc::new(SystemClock)).stream()
     }
 
     fn answers(stream: &Stream, format: Format, input: &[u8]) -> Vec<Answer> {
