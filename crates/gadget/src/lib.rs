@@ -25,5 +25,5 @@ pub use glass::Glass;
 pub use kind::{Bus, Kind, Model, UnknownKind, Wiring};
 pub use limiter::Limiter;
 pub use log_line::log_line;
-pub use signals::stop_on_signals;
+pub use signals::{UntilSignalled, stop_on_signals};
 pub use view::screen;

@@ -11,7 +11,7 @@ pub fn log_line(event: &Event, verbose: bool) -> Option<String> {
             format!("to sign in, open {verification_uri} and enter {user_code}")
         }
         Event::SignIn(SignInEvent::Waiting { trouble }) => {
-            format!("still waiting for approval: {}", trouble.as_ref()?)
+            format!("not signed in yet: {}; it will be tried again", trouble.as_ref()?)
         }
         Event::SignedIn(account) => match &account.label {
             Some(label) => format!("signed in as {label}"),

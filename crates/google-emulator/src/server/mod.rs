@@ -99,6 +99,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Listen { address, source } if source.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "cannot listen on {address}; another emulator may run there: stop it, or take another port")
+            }
             Self::Listen { address, .. } => write!(f, "cannot listen on {address}"),
             Self::Data { path, .. } => write!(f, "cannot use the data file {}", path.display()),
             Self::InUse { path } => write!(f, "another emulator uses {}; stop it first", path.display()),

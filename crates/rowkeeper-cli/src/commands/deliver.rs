@@ -26,6 +26,7 @@ pub(crate) fn failure(error: DeliverError) -> Failure {
     let exit = match &error {
         DeliverError::NoGrant(_) => Exit::SignIn,
         DeliverError::TimeUp { .. } | DeliverError::NotYet { .. } => Exit::Later,
+        DeliverError::Disk(error) if error.is_damage() => Exit::Usage,
         DeliverError::Disk(_) | DeliverError::Lock(_) => Exit::Later,
         DeliverError::Hold(_) | DeliverError::Refused(_) => Exit::Failed,
         DeliverError::Access(error) => access_exit(error),

@@ -143,7 +143,7 @@ fn records(count: usize) -> String {
 }
 
 fn disk(error: outbox::DiskError) -> Failure {
-    Failure::new(Exit::Later, error)
+    Failure::new(if error.is_damage() { Exit::Usage } else { Exit::Later }, error)
 }
 
 fn as_json(row: &Listed) -> serde_json::Value {

@@ -1,13 +1,17 @@
 //! `rowkeeper record`: one record from the command line, or many from stdin; into the outbox, or through the daemon of
 //! another user.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use rowkeeper::config::Config;
 use rowkeeper::intake::{self, Answer, Outcome, Through, Way};
 use rowkeeper::record::{Record, Refused};
 use rowkeeper::{Device, OpenError, RecordError, Recorder};
+use rowkeeper_gadget::UntilSignalled;
 
 use super::{Context, open_failure, print, print_json};
 use crate::args;
@@ -37,7 +41,7 @@ pub(crate) fn run(context: &Context, arguments: &args::Record) -> Result<Exit, F
     match arguments.stdin {
         Some(format) => {
             let stream = recorder.stream().into_table(arguments.table.clone());
-            many(|on| stream.serve(intake_format(format), io::stdin(), on))
+            many(|input, on| stream.serve(intake_format(format), input, on))
         }
         None => one(&recorder, arguments),
     }
@@ -55,24 +59,27 @@ fn forbidden(error: OpenError) -> Failure {
 }
 
 fn one(recorder: &Recorder, arguments: &args::Record) -> Result<Exit, Failure> {
-    let refused = |error: Refused| Failure::new(Exit::Failed, error);
-    let table = recorder.table(arguments.table.as_deref());
-    let words = arguments.fields.iter().map(String::as_str);
-    let mut record = Record::from_words(words, table).map_err(|error| match error {
+    let words = words(arguments)?;
+    let table = recorder.table(words.iter().find_map(|word| word.strip_prefix("_table=")));
+    let record = Record::from_words(words.iter().map(String::as_str), table).map_err(|error| match error {
         Refused::NoKey(_) => Failure::new(Exit::Usage, error),
-        _ => refused(error),
+        _ => Failure::new(Exit::Failed, error),
     })?;
-    if let Some(id) = &arguments.id {
-        record.set_id(id).map_err(refused)?;
-    }
-    if let Some(at) = &arguments.at {
-        record.set_at(at).map_err(|error| Failure::new(Exit::Usage, error))?;
-    }
-    record.table = arguments.table.clone().or(record.table);
     let accepted = recorder.record(record).map_err(failure)?;
     // Whoever cannot hear the answer must not take it for a refusal.
     print(&accepted.id).map_err(|error| Failure::new(error.exit, format!("kept as {}, but: {error}", accepted.id)))?;
     Ok(Exit::Done)
+}
+
+/// All that makes the record: what came as an option among the values, so that it cannot come twice.
+fn words(arguments: &args::Record) -> Result<Vec<String>, Failure> {
+    // What is wrong with this one is wrong usage.
+    if let Some(at) = &arguments.at {
+        Record::default().set_at(at).map_err(|error| Failure::new(Exit::Usage, error))?;
+    }
+    let options = [("_id", &arguments.id), ("_at", &arguments.at), ("_table", &arguments.table)];
+    let options = options.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    Ok(arguments.fields.iter().cloned().chain(options).collect())
 }
 
 fn failure(error: RecordError) -> Failure {
@@ -91,11 +98,17 @@ fn intake_format(format: args::Format) -> intake::Format {
     }
 }
 
-/// Prints the answers. After the first record that could not be kept for now, nothing more is read.
-fn many(serve: impl FnOnce(&mut dyn FnMut(&Answer) -> bool) -> io::Result<()>) -> Result<Exit, Failure> {
+/// Prints the answers. After the first record that could not be kept for now, or a signal, nothing more is read.
+fn many(
+    serve: impl FnOnce(UntilSignalled<File>, &mut dyn FnMut(&Answer) -> bool) -> io::Result<()>,
+) -> Result<Exit, Failure> {
+    // Without the buffer of `Stdin`, in which lines could wait that nobody is woken for.
+    let input = io::stdin().as_fd().try_clone_to_owned().map(File::from).and_then(UntilSignalled::new);
+    let input = input.map_err(|error| Failure::new(Exit::Failed, error))?;
+    let signalled = input.signalled();
     let mut exit = Exit::Done;
     let mut failed = None;
-    let served = serve(&mut |answer| {
+    let served = serve(input, &mut |answer| {
         if answer.result == Outcome::NotRecorded {
             let why = answer.error.as_deref().unwrap_or_default();
             failed = Some(Failure::new(Exit::Later, format!("from line {} on: {why}", answer.line)));
@@ -110,6 +123,9 @@ fn many(serve: impl FnOnce(&mut dyn FnMut(&Answer) -> bool) -> io::Result<()>) -
     match (failed, served) {
         (Some(failure), _) => Err(failure),
         (None, Ok(())) => Ok(exit),
+        (None, Err(_)) if signalled.load(Ordering::Relaxed) => {
+            Err(Failure::new(Exit::Later, "stopped by a signal: what was answered is kept, and nothing else"))
+        }
         (None, Err(error)) if is_gone(&error) => Err(gone(&error)),
         (None, Err(error)) => Err(Failure::new(Exit::Failed, format!("the input cannot be read any further: {error}"))),
     }
@@ -125,19 +141,14 @@ fn through(config: &Config, path: &Path, arguments: &args::Record) -> Result<Exi
         Failure::new(exit, format!("not recorded: nobody answers on {} ({error}); {advice}", path.display()))
     })?;
     if let Some(format) = arguments.stdin {
-        return many(|on| daemon.serve(intake_format(format), arguments.table.clone(), io::stdin(), on));
+        return many(|input, on| daemon.serve(intake_format(format), arguments.table.clone(), input, on));
     }
     let mut pairs = Vec::new();
-    for word in &arguments.fields {
-        let pair = word.split_once('=').ok_or_else(|| Failure::new(Exit::Usage, Refused::NoKey(word.clone())))?;
-        pairs.push((pair.0.to_owned(), pair.1.to_owned()));
+    for word in words(arguments)? {
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| Failure::new(Exit::Usage, Refused::NoKey(word.clone())))?;
+        pairs.push((key.to_owned(), value.to_owned()));
     }
-    // What is wrong with these is wrong usage, here as there.
-    if let Some(at) = &arguments.at {
-        Record::default().set_at(at).map_err(|error| Failure::new(Exit::Usage, error))?;
-    }
-    let given = [("_id", &arguments.id), ("_at", &arguments.at), ("_table", &arguments.table)];
-    pairs.extend(given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))));
     let answer = daemon.record(pairs).map_err(|error| gone(&error))?;
     let why = answer.error.unwrap_or_default();
     match (answer.result, answer.id) {

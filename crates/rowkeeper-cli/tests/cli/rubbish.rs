@@ -95,6 +95,24 @@ fn an_outbox_that_is_no_database_is_left_alone() {
     assert_eq!(fs::read(device.state("outbox.sqlite")).unwrap(), rubbish);
 }
 
+/// A page that is overwritten is found when it is read, and no waiting mends it.
+#[test]
+fn an_outbox_with_a_broken_page_is_said_to_be_damaged() {
+    let device = Device::of("http://127.0.0.1:9");
+    device.record(&["a=1"]);
+    for file in ["outbox.sqlite-wal", "outbox.sqlite-shm"] {
+        _ = fs::remove_file(device.state(file));
+    }
+    let mut bytes = fs::read(device.state("outbox.sqlite")).unwrap();
+    bytes[4096..].fill(7);
+    fs::write(device.state("outbox.sqlite"), bytes).unwrap();
+    for command in
+        [&["record", "a=2"][..], &["status"], &["queue", "list"], &["queue", "export"], &["amend", "x", "a=1"]]
+    {
+        device.run(command).exits(2).says("damaged");
+    }
+}
+
 #[test]
 fn a_state_directory_that_cannot_be_used_is_wrong_usage() {
     let google = Google::start();
@@ -209,6 +227,26 @@ fn a_table_that_does_not_exist_is_wrong_usage() {
     let mixed = device.feed(&["record", "--stdin"], lines).exits(1);
     assert_eq!((&mixed.lines()[0]["result"], &mixed.lines()[1]["result"]), (&json!("kept"), &json!("refused")));
     assert_eq!(device.run(&["queue", "list", "--json"]).exits(0).json()[0]["table"], "doors");
+}
+
+/// The words `_id=`, `_at=` and `_table=` say what the options say.
+#[test]
+fn what_is_said_twice_is_refused_and_a_table_decides_its_types() {
+    let device = Device::alone().configured(
+        "[[table]]\nname = \"a\"\ncolumns = [{ name = \"n\", type = \"integer\" }]\n[[table]]\nname = \"b\"\n",
+    );
+    for option in ["id", "at", "table"] {
+        let value = if option == "at" { "2026-11-22T18:30:00Z" } else { "b" };
+        let word = format!("_{option}={value}");
+        device
+            .run(&["record", &format!("--{option}"), value, &word, "n=1"])
+            .exits(1)
+            .says(&format!("\"_{option}\" comes"));
+    }
+    device.run(&["record", "n=x"]).exits(1);
+    device.run(&["record", "_table=b", "n=x"]).exits(0);
+    device.run(&["record", "_table=c", "n=1"]).exits(2);
+    assert_eq!(device.run(&["queue", "list", "--json"]).exits(0).json()[0]["table"], "b");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use google_emulator::CellValue;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::device::{Device, Ran};
@@ -202,6 +203,27 @@ fn a_quote_that_is_never_closed_is_refused_and_literal_ones_are_kept() {
     let fine = "a,b\n5\" pipe,x\n\"say \"\"hi\"\"\",\"two\nlines\"\n7,8\" end\n";
     let kept = csv(fine).exits(0);
     assert_eq!(kept.lines().iter().map(|answer| answer["line"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 5]);
+}
+
+/// What was answered is kept, and half a line is no record, though it could pass for one.
+#[test]
+fn a_signal_ends_a_stream_between_two_lines() {
+    for (signal, format) in [(Signal::TERM, "jsonl"), (Signal::INT, "csv")] {
+        let device = Device::alone();
+        let mut command = device.command(&["record", "--stdin", format]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let lines = if format == "csv" { "a\n1\n23" } else { "{\"a\":1}\n{\"a\":23}" };
+        input.write_all(lines.as_bytes()).unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut String::new()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(75), "{ended:?}");
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("stopped by a signal"), "{ended:?}");
+        drop(input);
+        assert_eq!(device.status()["queue"]["waiting"], 1, "{format}");
+    }
 }
 
 /// Bytes that a record costs the card, from the kernel's own count. `-- --nocapture wear` prints them.

@@ -62,7 +62,7 @@ impl OpenError {
         match self {
             Self::StateDir(_, error) => error.kind() == io::ErrorKind::StorageFull,
             Self::Outbox(_, error) => error.is_temporary(),
-            Self::Disk(_) => true,
+            Self::Disk(error) => !error.is_damage(),
             Self::Client(_) => false,
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn examine(
         Ok(None) => findings.push(good("outbox", "nothing was recorded here yet")),
         Ok(Some(outbox)) => match examine_outbox(outbox, dir, clock, findings) {
             Ok(()) => {}
-            Err(error) if is_damage(&error) => {
+            Err(error) if error.is_damage() => {
                 findings.push(bad(
                     "outbox",
                     format!("it is damaged{}", cause(&error)),
@@ -160,15 +160,6 @@ fn unusable(error: &OpenError) -> Finding {
             format!("{file} cannot be opened: {why}{}", cause(why)),
             "check who owns it (ls -l) and the disk (dmesg)",
         ),
-    }
-}
-
-fn is_damage(error: &DiskError) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match error {
-        DiskError::Sqlite(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
-        DiskError::NotOurs(_) => true,
-        DiskError::Failed | DiskError::NoRandomness => false,
     }
 }
 

@@ -138,9 +138,11 @@ impl<R: Read> Source for Rows<R> {
         let raw = fields.and_then(|fields| match fields.len() > header.len() {
             true => Err(Refused::TooManyFields(header.len())),
             // Fields that are missing at the end are null. A row cannot leave out a column in the middle: an empty id,
-            // table or time is one that this row does not have.
+            // table or time is one that this row does not have. Nor is there anything in an empty column without a name,
+            // which spreadsheets write behind the last one.
             false => {
-                let is_there = |(key, text): &(String, String)| !(text.is_empty() && is_reserved(key));
+                let is_there =
+                    |(key, text): &(String, String)| !(text.is_empty() && (key.is_empty() || is_reserved(key)));
                 Ok(Raw::Texts(header.iter().cloned().zip(fields).filter(is_there).collect()))
             }
         });
@@ -184,6 +186,12 @@ mod tests {
     fn an_empty_id_table_or_time_is_none() {
         let text = "a,_id,_at,_table\n1,,,\n,x,,doors\n";
         assert_eq!(all(text.as_bytes()), [r#"2 [("a", "1")]"#, r#"3 [("a", ""), ("_id", "x"), ("_table", "doors")]"#]);
+    }
+
+    #[test]
+    fn an_empty_column_without_a_name_is_none() {
+        let text = "a,,b,\n1,,2,\n3,x,4,\n";
+        assert_eq!(all(text.as_bytes()), [r#"2 [("a", "1"), ("b", "2")]"#, r#"3 [("a", "3"), ("", "x"), ("b", "4")]"#]);
     }
 
     #[test]

@@ -466,6 +466,19 @@ pub enum DiskError {
     NoRandomness,
 }
 
+impl DiskError {
+    /// Whether the file itself is broken: waiting will not mend it.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            }
+            Self::NotOurs(_) => true,
+            Self::Failed | Self::NoRandomness => false,
+        }
+    }
+}
+
 impl OpenError {
     /// Whether it may work later without anybody doing anything: the disk is full, failing, or busy.
     pub fn is_temporary(&self) -> bool {
@@ -578,6 +591,9 @@ impl std::error::Error for AcceptError {
 impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Sqlite(error) if self.is_damage() => {
+                write!(f, "the outbox is damaged ({error}); keep the file: `rowkeeper doctor` says what can be done")
+            }
             Self::Sqlite(error) => write!(f, "outbox: {error}"),
             Self::Failed => f.write_str("a write to the outbox failed earlier; start again to go on"),
             Self::NoRandomness => f.write_str("the system gives no random numbers"),

@@ -193,11 +193,17 @@ impl Record {
 
     /// Whether the key was one of those that [`is_reserved`] names.
     fn take_reserved(&mut self, key: &str, text: impl FnOnce() -> Result<String, Refused>) -> Result<bool, Refused> {
+        let twice = match key {
+            "_id" => self.id.is_some(),
+            "_at" => self.at.is_some(),
+            "_table" => self.table.is_some(),
+            _ => return Ok(false),
+        };
         match key {
+            _ if twice => return Err(Refused::TwiceTheKey(key.into())),
             "_id" => self.set_id(&text()?)?,
             "_at" => self.set_at(&text()?)?,
-            "_table" => self.table = Some(text()?),
-            _ => return Ok(false),
+            _ => self.table = Some(text()?),
         }
         Ok(true)
     }
@@ -245,7 +251,9 @@ impl Time {
             _ => {
                 let sign = text.rfind(['+', '-']).filter(|at| *at > 10)?;
                 let (hours, minutes) = text[sign + 1..].split_once(':')?;
-                let seconds = hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60;
+                // jiff reads up to +25:59; RFC 3339 section 5.6 ends at +23:59.
+                let hours = hours.parse::<i32>().ok().filter(|hours| *hours < 24)?;
+                let seconds = hours * 3600 + minutes.parse::<i32>().ok()? * 60;
                 if text.as_bytes()[sign] == b'-' { -seconds } else { seconds }
             }
         };
@@ -350,6 +358,10 @@ mod tests {
             ("123456789012345", Value::Number(123_456_789_012_345.0)),
             ("1234567890123456", text("1234567890123456")),
             ("1e999", text("1e999")),
+            // Nearer to zero than a double gets.
+            ("-1e-400", text("-1e-400")),
+            ("4.94065645841e-324", text("4.94065645841e-324")),
+            ("0e-400", Value::Number(0.0)),
             ("007", text("007")),
             ("+43123", text("+43123")),
             ("NaN", text("NaN")),
@@ -425,7 +437,10 @@ mod tests {
             (vec!["_at=9999-12-31T23:59:59Z", "a=1"], "before the end of 9999"),
             (vec!["_at=9999-12-30T22:00:00.5Z", "a=1"], "before the end of 9999"),
             (vec!["_at=2026-11-22T23:59:60Z", "a=1"], "is not a time"),
+            (vec!["_at=2026-11-22T23:59:00+24:00", "a=1"], "is not a time"),
             (vec!["_id=", "a=1"], "an id has 1 to 100"),
+            (vec!["_id=x", "_id=y", "a=1"], "\"_id\" comes twice"),
+            (vec!["_table=x", "a=1", "_table=x"], "\"_table\" comes twice"),
         ] {
             let error = Record::from_words(words.iter().copied(), None).unwrap_err().to_string();
             assert!(error.contains(part), "{words:.20?} gave {error}");
@@ -437,6 +452,7 @@ mod tests {
             ("{\"a\":{}}", "a list or an object"),
             ("{\"a\":1,\"a\":2}", "comes twice"),
             ("{\"_id\":5}", "\"_id\" must be a text"),
+            ("{\"_id\":\"x\",\"a\":1,\"_id\":\"y\"}", "\"_id\" comes twice"),
             ("{\"a\":NaN}", "not a JSON object"),
             ("", "not a JSON object"),
         ] {

@@ -101,7 +101,9 @@ fn number(text: &str) -> Option<f64> {
     let json: serde_json::Number = (digits <= 15).then(|| serde_json::from_str(text).ok()).flatten()?;
     // serde_json ignores white space around a number; a value with some is text.
     let bare = text.bytes().all(|byte| !byte.is_ascii_whitespace());
-    json.as_f64().filter(|number| bare && number.is_finite())
+    // What a double has no room for near zero would lose its digits.
+    let held = |number: &f64| number.is_normal() || mantissa.bytes().all(|byte| !matches!(byte, b'1'..=b'9'));
+    json.as_f64().filter(|number| bare && number.is_finite() && held(number))
 }
 
 /// `-0` is 0 where nobody measures.
