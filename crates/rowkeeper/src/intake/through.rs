@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Entry, Format, Raw, source};
 use crate::config::Config;
-use crate::record::{Refused, with_table};
+use crate::record::{Refused, not_json, with_table};
 
 /// How `record` reaches the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +55,10 @@ struct Texts {
 
 /// `{"_texts":[["temperature","21.5"],["_table","readings"]]}`: `KEY=VALUE` words, as a line of JSON.
 pub(super) fn texts(line: &str) -> Result<Option<Vec<(String, String)>>, Refused> {
-    if !line.starts_with("{\"_texts\"") {
+    if !line.strip_prefix('{').is_some_and(|inside| inside.trim_start().starts_with("\"_texts\"")) {
         return Ok(None);
     }
-    let texts: Texts = serde_json::from_str(line).map_err(|error| Refused::NotJson(error.to_string()))?;
+    let texts: Texts = serde_json::from_str(line).map_err(|error| not_json(&error))?;
     Ok(Some(texts._texts))
 }
 

@@ -70,7 +70,8 @@ fn wanted(kind: ColumnType) -> &'static str {
 /// A number as a program wrote it: fractions are doubles in the program too, and its digits are those of a double. None
 /// for a whole number that a double cannot hold (a long id): that is its digits.
 fn double(key: &str, raw: &str) -> Result<Option<f64>, Refused> {
-    let number: f64 = serde_json::from_str(raw).map_err(|error| Refused::NotJson(error.to_string()))?;
+    // What is too large for a double, serde_json does not read.
+    let number: f64 = serde_json::from_str(raw).unwrap_or(f64::INFINITY);
     let is_whole = raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     match number.is_finite() {
         true => Ok(Some(number).filter(|_| !is_whole || format!("{number:.0}") == raw || raw == "-0")),
