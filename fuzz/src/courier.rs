@@ -229,7 +229,8 @@ impl Edge {
                 assert_for_people(&message);
                 hold.iter().for_each(assert_hold);
             }
-            Transition::Moved { sheet, give_back, tally, .. } => {
+            Transition::Moved { sheet, give_back, leaves, tally, .. } => {
+                assert_eq!(leaves, None, "no person wished for anything");
                 assert_for_people(&sheet.id);
                 self.moves(sheet, give_back, tally);
             }

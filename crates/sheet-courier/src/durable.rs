@@ -183,6 +183,9 @@ pub enum Cause {
     Move,
     /// Columns were moved, or tabs renamed, since it was frozen.
     Layout,
+    /// It stayed behind when a copy left a spreadsheet that was gone. Another copy may have sent its rows in other
+    /// batches: no void says that they are not there. One without a body was never a batch, only rows that waited.
+    Copy,
 }
 
 /// A tab as a batch relied on it.
@@ -417,6 +420,9 @@ pub enum Transition {
         wish: Wish,
         /// An open batch of which no attempt can be alive: its rows go back to the queue. Any other stays, bound.
         give_back: Option<MarkerId>,
+        /// A copy goes on as this, and could not look which of its rows are in the spreadsheet that it leaves: those that it
+        /// had when it found out, and all batches, stay there, bound, by [`Cause::Copy`].
+        leaves: Option<Identity>,
         /// The counters from now on.
         tally: Tally,
     },
@@ -463,7 +469,7 @@ pub enum Transition {
         /// The amendment.
         amend: i64,
     },
-    /// The amendment waits for a person.
+    /// The amendment waits for a person; or, if it has an anchor, until that can be closed.
     Stuck {
         /// The amendment.
         amend: i64,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sheet_courier::{
-    Amend, Anchor, Answer, Batch, Call, Cause, Cell, Courier, Device, Digest, Durable, Fate, FrozenTab, Hold, Identity,
-    Marker, MarkerId, Options, Outcome, Phase, Row, SheetRef, Step, Table, Tag, Transition, Wish, marker_key,
-    sheet_id_of_table,
+    Amend, Anchor, Answer, Batch, C, Call, Cause, Cell, Courier, Device, Digest, Durable, Fate, FrozenTab, Hold,
+    Identity, Marker, MarkerId, Options, Outcome, Phase, Release, Row, SheetRef, Step, Table, Tag, Transition, Wish,
+    marker_key, sheet_id_of_table,
 };
 
 const SHEET: &str = "current";
@@ -280,8 +280,76 @@ fn an_amendment_that_waits_for_a_spreadsheet_that_is_gone_says_so() {
     desk.ok(&json!({}));
     assert!(desk.call().path.contains("/gone"));
     desk.not_found();
-    assert!(matches!(desk.step(), Step::WaitUntil(_)));
+    assert!(matches!(desk.step(), Step::Idle));
     assert!(desk.courier.trouble().is_some_and(|why| why.contains("earlier spreadsheet")));
+    let [Transition::Stuck { amend: 1, reason }] = &desk.commits[..] else { panic!("{:?}", desk.commits) };
+    assert!(reason.contains("earlier spreadsheet"), "{reason}");
+}
+
+/// A courier with two amendments: what stands on the row of the first, in a spreadsheet that is gone, cannot be taken away.
+fn one_of_two_is_parked() -> Desk {
+    let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: "gone".into() };
+    let mut desk = Desk::new(Durable { anchors: vec![anchor.id], earlier: vec!["gone".into()], ..durable() });
+    desk.amend = Some(amend(Some(anchor), "gone"));
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&json!({}));
+    assert!(desk.call().path.contains("/gone"));
+    desk.not_found();
+    assert!(matches!(desk.step(), Step::Idle), "{:?}", desk.commits);
+    assert_eq!((desk.courier.parked(desk.now), desk.amend.is_none()), (vec![1], true));
+    desk
+}
+
+#[test]
+fn an_amendment_whose_spreadsheet_is_gone_waits_for_a_person_and_for_no_other() {
+    let mut desk = one_of_two_is_parked();
+    desk.amend = Some(Amend { handle: 2, row: "r2".into(), ..amend(None, SHEET) });
+    assert!(desk.call().path.contains("/current?"), "the next one is looked for");
+    // In an hour the first one's spreadsheet is asked again.
+    let hour = desk.now + HOUR;
+    assert_eq!((desk.courier.parked(hour - 2 * C), desk.courier.parked(hour)), (vec![1], vec![]));
+}
+
+/// What stands on rows is bounded: one for each spreadsheet.
+#[test]
+fn behind_an_anchor_that_may_be_open_none_is_put_into_the_same_spreadsheet() {
+    let mut desk = one_of_two_is_parked();
+    desk.amend = Some(Amend { handle: 2, row: "r2".into(), ..amend(None, "gone") });
+    let properties = json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
+    // It answers again, for the moment.
+    assert!(desk.call().path.contains("gone?fields=spreadsheetId,developerMetadata"));
+    desk.ok(&json!({"spreadsheetId": "gone", "sheets": [{ "properties": properties }]}));
+    let mut header = look(&HEADER, &[]);
+    header["spreadsheetId"] = json!("gone");
+    assert!(desk.call().path.contains(":getByDataFilter"));
+    desk.ok(&header);
+    assert!(desk.call().path.contains(":batchGetByDataFilter"), "the row ids");
+    let range = json!({"valueRange": {"values": [["_id", "r2"]]}, "dataFilters": [{"gridRange": {"sheetId": tab()}}]});
+    desk.ok(&json!({"spreadsheetId": "gone", "valueRanges": [range]}));
+    for _ in 0..3 {
+        desk.amend = desk.amend.filter(|amend| !desk.courier.parked(desk.now).contains(&amend.handle));
+        let Step::Gather { .. } = desk.courier.next(desk.now) else { break };
+        desk.courier.gathered(Vec::new());
+        desk.courier.amendment(desk.amend.clone());
+    }
+    assert_eq!(desk.courier.parked(desk.now), [1, 2]);
+    assert!(!desk.commits.iter().any(|change| matches!(change, Transition::Anchored { .. })), "{:?}", desk.commits);
+
+    // The first one's turn again, and it can be closed: the second waits no longer.
+    desk.now += HOUR;
+    desk.amend = Some(amend(Some(Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: "gone".into() }), "gone"));
+    while !desk.commits.iter().any(|change| matches!(change, Transition::AnchorClosed { .. })) {
+        match desk.call_within(HOUR).path {
+            path if path.ends_with(":search") => desk.ok(&json!({})),
+            path => {
+                assert!(path.contains("/gone:batchUpdate"), "{path}");
+                let updated = json!({"developerMetadata": [metadata(MarkerId::of(BASE, 1), &key(), "closed")]});
+                desk.ok(&json!({"spreadsheetId": "gone", "replies": [{ "updateDeveloperMetadata": updated }]}));
+                _ = desk.step();
+            }
+        }
+    }
+    assert!(desk.courier.parked(Duration::ZERO).is_empty());
 }
 
 /// Who deletes a row deletes the anchor on it, closed or not, and its id is free: an attempt to create it that is still on
@@ -542,4 +610,149 @@ fn an_answer_about_another_marker_is_asked_for_again_after_a_while() {
     assert!(desk.call().path.contains("/developerMetadata/"));
     desk.ok(&metadata(MarkerId::of(BASE, 77), &key(), "AAAAAAAAAAAA"));
     assert!(matches!(desk.step(), Step::WaitUntil(_)));
+}
+
+/// A copy, on its way to `sheet new`; `told`: a person has said that no other copy goes on.
+fn copy_that_is_to_go_elsewhere(hold: Hold, told: bool) -> Desk {
+    let release = Release { identity: durable().spare, claimed: Vec::new(), since: None, told };
+    let batch = Some(batch(1, SHEET, Phase::Send, &HEADER));
+    Desk::new(Durable { hold: Some(hold), release: Some(release), batch, wish: Some(Wish::New), ..durable() })
+}
+
+/// A copy whose spreadsheet was deleted while it waited: `sheet release` does not help.
+#[test]
+fn a_copy_whose_spreadsheet_is_gone_can_be_sent_to_another_by_a_person() {
+    for (hold, told) in [
+        (Hold::Copy { marker: 0 }, true),
+        (Hold::Copy { marker: 1 }, false),
+        (Hold::Retired { by: "fedcba".into() }, false),
+    ] {
+        let mut desk = copy_that_is_to_go_elsewhere(hold, told);
+        let call = desk.call();
+        let body = String::from_utf8_lossy(&call.body);
+        assert!(call.path.contains("/current:batchUpdate"), "{}", call.path);
+        assert!(body.contains("createDeveloperMetadata") && body.contains("deleteDeveloperMetadata"), "{body}");
+        desk.not_found();
+        assert_eq!(desk.call().path, "/v4/spreadsheets");
+        desk.ok(&json!({"spreadsheetId": "made", "spreadsheetUrl": "u"}));
+        _ = desk.courier.next(desk.now);
+        let Step::Commit(Transition::Moved { sheet, give_back: None, leaves: Some(identity), .. }) =
+            desk.courier.next(desk.now)
+        else {
+            panic!("{:?}", desk.commits)
+        };
+        assert_eq!((sheet.id.as_str(), identity), ("made", durable().spare), "its batch stays where it may be");
+    }
+}
+
+/// Its rows may be there, and can be looked for.
+#[test]
+fn a_copy_whose_spreadsheet_answers_is_not_sent_to_another() {
+    let made = json!({"createDeveloperMetadata": {"developerMetadata": metadata(MarkerId::of(7, 7), "k", "v")}});
+    for (status, body) in [
+        (200, json!({"spreadsheetId": SHEET, "replies": [made, {}], "updatedSpreadsheet": {"sheets": []}})),
+        (400, json!({"error": {"message": "that id is taken", "status": "INVALID_ARGUMENT"}})),
+    ] {
+        let mut desk = copy_that_is_to_go_elsewhere(Hold::Copy { marker: 1 }, false);
+        assert!(desk.call().path.contains("/current:batchUpdate"));
+        desk.answer(status, &body);
+        let next = desk.step();
+        let refused =
+            matches!(&desk.commits[..], [Transition::WishRefused { message, .. }] if message.contains("copy"));
+        assert!(refused, "{status}: {:?} {next:?}", desk.commits);
+        assert!(!matches!(next, Step::Send(call) if call.path == "/v4/spreadsheets"));
+    }
+    // No answer says nothing.
+    let mut desk = copy_that_is_to_go_elsewhere(Hold::Copy { marker: 1 }, false);
+    desk.call();
+    desk.answer(503, &json!({}));
+    assert!(desk.call_within(HOUR).path.contains("/current:batchUpdate"));
+    assert!(desk.commits.is_empty(), "{:?}", desk.commits);
+}
+
+#[test]
+fn a_copy_does_not_adopt_the_spreadsheet_that_it_is_to_leave() {
+    let wish = Some(Wish::Adopt(SHEET.into()));
+    let mut desk = Desk::new(Durable { hold: Some(Hold::Copy { marker: 1 }), wish, ..durable() });
+    _ = desk.step();
+    assert!(matches!(desk.commits.first(), Some(Transition::WishRefused { .. })), "{:?}", desk.commits);
+}
+
+/// Its marker may have been taken away by another copy; and a void says nothing of the batches that this sent instead.
+#[test]
+fn what_a_copy_left_behind_is_settled_by_its_own_marker_or_by_a_person() {
+    let left = || Phase::Void(Cause::Copy, String::new());
+    let (rows, sent) =
+        (Batch { body: [].as_slice().into(), ..batch(1, "left", left(), &[]) }, batch(2, "left", left(), &[]));
+    let mine = |fate: Fate| metadata(sent.id, &key(), &fate.value(sent.digest));
+    for found in [vec![], vec![mine(Fate::Void)]] {
+        let mut desk = Desk::new(Durable { bound: vec![rows.clone(), sent.clone()], ..durable() });
+        for _ in 0..3 {
+            let call = desk.call_within(2 * HOUR);
+            assert!(call.path.contains("/left/developerMetadata:search"), "{}", call.path);
+            desk.ok(&search(&found));
+        }
+        assert!(desk.commits.is_empty(), "{:?}", desk.commits);
+    }
+    let mut desk = Desk::new(Durable { bound: vec![rows.clone(), sent.clone()], ..durable() });
+    assert!(desk.call().path.contains("/left/"));
+    desk.ok(&search(&[mine(Fate::Applied)]));
+    // Of rows that were in no batch nobody can ask; they are said to wait.
+    let Step::WaitUntil(until) = desk.step() else { panic!("{:?}", desk.commits) };
+    assert!(matches!(&desk.commits[..], [Transition::BoundSettled(marker)] if marker.id == sent.id && marker.applied));
+    assert!(until > desk.now && desk.courier.trouble().is_some_and(|why| why.contains("only you can say")));
+}
+
+/// A spreadsheet that was left with a batch in doubt, and adopted again after the device had become another.
+#[test]
+fn an_open_batch_of_a_former_identity_is_settled_under_its_own_key() {
+    let former = Identity { tag: Tag::parse("qwerty").unwrap(), base: 77_000 };
+    let old = Batch { id: MarkerId::of(former.base, 5), ..batch(5, SHEET, Phase::Send, &HEADER) };
+    let theirs = marker_key(&former.tag);
+    let device = Device { former: vec![former], ..durable().device };
+    let mut desk = Desk::new(Durable { device, batch: Some(old.clone()), ..durable() });
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[register(1, 4)]));
+    assert!(desk.call().path.contains(":getByDataFilter"));
+    desk.ok(&look(&HEADER, &[register(1, 4)]));
+    assert!(desk.call().path.contains(":batchUpdate"));
+    desk.refused();
+    assert!(desk.call().path.contains("/developerMetadata/"));
+    desk.ok(&metadata(old.id, &theirs, &Fate::Applied.value(old.digest)));
+    assert!(desk.call_within(HOUR).path.contains(":getByDataFilter"), "not sent again: {:?}", desk.commits);
+    desk.ok(&look(&HEADER, &[metadata(old.id, &theirs, &Fate::Applied.value(old.digest))]));
+    _ = desk.step();
+    let Some(Transition::Applied { marker, .. }) = desk.commits.last() else { panic!("{:?}", desk.commits) };
+    assert_eq!(marker.key, theirs);
+}
+
+/// The network had sent it twice: the first was applied, the second refused, and before the marker could be read the
+/// spreadsheet was closed.
+#[test]
+fn a_refused_batch_that_nobody_looked_for_is_in_doubt_when_rows_go_elsewhere() {
+    for (status, is_given_back) in [(400, false), (413, false), (429, true)] {
+        let mut desk = Desk::new(durable());
+        desk.rows = vec![row()];
+        assert!(desk.call().path.ends_with(":search"));
+        desk.ok(&search(&[register(1, 4)]));
+        assert!(desk.call().path.contains(":getByDataFilter"));
+        desk.ok(&look(&HEADER, &[register(1, 4)]));
+        assert!(desk.call().path.contains(":batchUpdate"));
+        let body = json!({"error": {"code": status, "message": "no", "status": "INVALID_ARGUMENT"}});
+        desk.answer(status, &body);
+        desk.call_within(HOUR);
+        desk.not_found();
+        while !desk.commits.iter().any(|change| matches!(change, Transition::Held(Hold::Closed { .. }))) {
+            desk.call_within(HOUR);
+            desk.not_found();
+        }
+        desk.courier.wish(Some(Wish::New));
+        assert_eq!(desk.call_within(HOUR).path, "/v4/spreadsheets");
+        desk.ok(&json!({"spreadsheetId": "made", "spreadsheetUrl": "u"}));
+        _ = desk.courier.next(desk.now);
+        let Step::Commit(Transition::Moved { give_back, leaves: None, .. }) = desk.courier.next(desk.now) else {
+            panic!("{:?}", desk.commits)
+        };
+        assert_eq!(give_back.is_some(), is_given_back, "{status}: {:?}", desk.commits);
+    }
 }

@@ -49,8 +49,9 @@ fn go_to(context: &Context, wish: &Wish, limit: std::time::Duration) -> Result<E
     }
     if !in_doubt.is_empty() {
         eprintln!(
-            "rowkeeper: these may or may not be in the spreadsheet before. They are settled when it answers again; or say\n\
-             rowkeeper: `queue retry ID` (it may be in both) or `queue drop ID` (it may be in neither):"
+            "rowkeeper: these may or may not be in the spreadsheet before. {} say\n\
+             rowkeeper: `queue retry ID` (it may be in both) or `queue drop ID` (it may be in neither):",
+            if went.was_copy { "Only you can know:" } else { "They are settled when it answers again; or" }
         );
         in_doubt.iter().for_each(|row| eprintln!("{}", printable(&row.id)));
     }

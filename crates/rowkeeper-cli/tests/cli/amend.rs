@@ -1,6 +1,6 @@
 //! `rowkeeper amend`, wherever the record is by then.
 
-use google_emulator::{Action, CellValue};
+use google_emulator::{Action, CellValue, When};
 use serde_json::json;
 
 use crate::device::{Device, eventually};
@@ -132,4 +132,42 @@ fn an_amendment_survives_being_killed_at_every_step() {
     assert_eq!((&rows[0]["n"], &rows[0]["who"]), (&number(10.0), &CellValue::Text("bob".into())));
     assert_eq!((&rows[1]["n"], &rows[1]["who"]), (&number(2.0), &CellValue::Text("ann".into())));
     assert_eq!(device.status()["queue"]["waiting"], 0);
+}
+
+/// It was being written when its spreadsheet was deleted for good.
+#[test]
+fn an_amendment_in_a_spreadsheet_that_is_gone_keeps_no_other_waiting() {
+    let google = Google::start();
+    let device = google.signed_in();
+    let lost = delivered(&device, 2);
+    let (old, _) = tab(&google);
+    device.run(&["sheet", "new"]).exits(0);
+    let id = device.record(&["n=3", "who=ann"]);
+    device.run(&["deliver"]).exits(0);
+    // The anchor may be on its row.
+    device.run(&["amend", &lost[0], "who=bob"]).exits(0);
+    google.set_faults([fault(&format!("{old}:batchUpdate"), Action::Html { status: 502, when: When::After })]);
+    device.run(&["deliver", "--for", "2s"]).exits(75);
+    google.set_faults([]);
+    google.model(|model| model.delete_spreadsheet(&old));
+    device.run(&["amend", &lost[0], "who=carl"]).exits(0);
+    device.run(&["amend", &id, "who=dora"]).exits(0);
+    device.run(&["deliver", "--for", "5s"]);
+    assert_eq!(google.rows("records")[0]["who"], CellValue::Text("dora".into()), "of another spreadsheet");
+
+    let states = || {
+        let listed = device.run(&["queue", "list", "--json"]).exits(0).json();
+        listed.as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["amendment set aside", "amending"]);
+    assert_eq!(device.status()["queue"]["set_aside"], 1);
+    assert!(device.run(&["queue", "list"]).exits(0).out.contains("earlier spreadsheet, which does not answer"));
+    device.run(&["queue", "retry", &lost[0]]).exits(0);
+    assert_eq!(states(), ["amending", "amending"]);
+    device.run(&["deliver", "--for", "2s"]);
+    assert_eq!(states(), ["amendment set aside", "amending"]);
+    device.run(&["queue", "drop", &lost[0]]).exits(0);
+    assert_eq!(states(), [""; 0]);
+    device.run(&["deliver"]).exits(0);
+    assert_eq!(device.status()["queue"]["set_aside"], 0);
 }

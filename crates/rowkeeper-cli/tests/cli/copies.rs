@@ -6,8 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use google_emulator::{Action, When};
+use serde_json::json;
+
 use crate::device::Device;
-use crate::google::{Google, text};
+use crate::google::{Google, fault, text};
 
 /// Nobody waits twenty minutes in a test: Google's clock tells the device how much time has passed.
 const LONG_ENOUGH: Duration = Duration::from_secs(21 * 60);
@@ -122,4 +125,93 @@ fn of_two_copies_one_goes_on_and_the_other_waits_for_its_person() {
     assert_eq!(counted(&google), once(1..9), "every row once");
     let said = first.run(&["sheet", "release", "--json"]).exits(0).json();
     assert_eq!(said["released"], false);
+}
+
+/// A device whose card was put back to an older image, of which some rows were delivered since; the ids of the rows that
+/// it holds, the one that was recorded after it had noticed last.
+fn restored_copy(google: &Google) -> (Device, Vec<String>) {
+    let device = google.signed_in();
+    record(&device, 1);
+    device.run(&["deliver"]).exits(0);
+    let (delivered_since, image) = (record(&device, 2), device.home().join("image"));
+    copy(&device.state(""), &image);
+    device.run(&["deliver"]).exits(0);
+    copy(&image, &device.state(""));
+    let before_it_noticed = record(&device, 3);
+    device.run(&["deliver", "--for", "3s"]).exits(75).says("copy");
+    let after = record(&device, 4);
+    (device, vec![delivered_since, before_it_noticed, after])
+}
+
+fn in_sheet(google: &Google, spreadsheet: &str) -> Vec<String> {
+    let mut rows = google.model(|model| model.rows(spreadsheet, "records")).unwrap_or_default().into_iter();
+    let at = rows.next().unwrap_or_default().iter().position(|name| text(name) == "n");
+    rows.filter_map(|row| Some(text(row.get(at?)?))).collect()
+}
+
+fn numbers(numbers: &[u32]) -> Vec<String> {
+    numbers.iter().map(|n| format!("Number({n}.0)")).collect()
+}
+
+#[test]
+fn a_copy_whose_spreadsheet_is_deleted_goes_on_in_another_on_its_persons_word() {
+    let google = Google::start();
+    let (device, ids) = restored_copy(&google);
+    let old = google.spreadsheet();
+    // While it is there the copy looks which rows are in it.
+    device.run(&["sheet", "new"]).exits(1).says("copy");
+    google.model(|model| model.delete_spreadsheet(&old));
+    device.run(&["sheet", "release"]).exits(0);
+    google.model(|model| model.advance(LONG_ENOUGH));
+    device.run(&["deliver", "--for", "3s"]).exits(75).says("rowkeeper sheet new");
+    assert!(device.run(&["doctor"]).out.contains("rowkeeper sheet new"));
+
+    let tag = ids[0].split('-').next().unwrap();
+    let went = device.run(&["sheet", "new", "--json"]).exits(0).says("queue drop ID").json();
+    assert_eq!(went["in_doubt"], json!(ids[..2]), "it had these when it noticed");
+    device.run(&["deliver", "--for", "2s"]).exits(75);
+    let new = went["spreadsheet_id"].as_str().unwrap().to_owned();
+    assert_eq!(in_sheet(&google, &new), numbers(&[4]));
+    assert_ne!(record(&device, 5).split('-').next(), Some(tag), "another device");
+    device.run(&["deliver", "--for", "2s"]).exits(75).says("only you can say");
+    let status = device.status();
+    assert_eq!(status["queue"]["in_doubt"], json!(ids[..2]), "{status}");
+    assert!(device.run(&["queue", "list"]).exits(0).out.contains("in doubt"));
+
+    // One was in the spreadsheet that is gone, and is wanted again; the other is not wanted.
+    device.run(&["queue", "retry", &ids[0]]).exits(0);
+    device.run(&["queue", "drop", &ids[1]]).exits(0);
+    device.run(&["deliver"]).exits(0);
+    assert_eq!(in_sheet(&google, &new), numbers(&[4, 5, 2]));
+    assert!(!device.run(&["doctor"]).out.contains("in doubt"));
+}
+
+/// It was not deleted for good.
+#[test]
+fn what_a_copy_left_in_a_spreadsheet_that_comes_back_is_not_sent_twice() {
+    let google = Google::start();
+    let (device, ids) = restored_copy(&google);
+    let old = google.spreadsheet();
+    let body = r#"{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}"#;
+    let content_type = Some("application/json".into());
+    let gone =
+        Action::Status { status: 404, when: When::Before, body: Some(body.into()), content_type, retry_after: None };
+    google.set_faults([fault(&old, gone)]);
+    let went = device.run(&["sheet", "new", "--json"]).exits(0).json();
+    let new = went["spreadsheet_id"].as_str().unwrap().to_owned();
+    device.run(&["deliver", "--for", "2s"]).exits(75);
+    google.set_faults([]);
+    google.model(|model| model.advance(LONG_ENOUGH));
+    device.run(&["deliver", "--for", "2s"]).exits(75);
+    // Its person goes back to it: new rows go there, those in doubt stay.
+    device.run(&["sheet", "adopt", &old]).exits(0);
+    record(&device, 6);
+    device.run(&["deliver", "--for", "2s"]).exits(75);
+    assert_eq!((in_sheet(&google, &old), in_sheet(&google, &new)), (numbers(&[1, 2, 6]), numbers(&[4])));
+    assert_eq!(device.status()["queue"]["in_doubt"], json!(ids[..2]));
+    // A look at the sheet shows which is there.
+    device.run(&["queue", "drop", &ids[0]]).exits(0);
+    device.run(&["queue", "retry", &ids[1]]).exits(0);
+    device.run(&["deliver"]).exits(0);
+    assert_eq!(in_sheet(&google, &old), numbers(&[1, 2, 6, 3]));
 }

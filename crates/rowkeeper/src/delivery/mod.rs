@@ -198,7 +198,8 @@ impl Delivery {
                     let queued = self.outbox.queued(max_rows, max_bytes)?;
                     let (device, look) = (&self.settings.device, &self.settings.look);
                     courier.gathered(queued.into_iter().map(|queued| look.row(queued, device, &here)).collect());
-                    courier.amendment(self.outbox.due_amend()?.map(|due| look.amend(due, &self.settings.zone)));
+                    let due = self.outbox.due_amend(&courier.parked(now.since_boot()))?;
+                    courier.amendment(due.map(|due| look.amend(due, &self.settings.zone)));
                 }
                 Step::Commit(transition) => {
                     let change = change_of(&transition, courier);

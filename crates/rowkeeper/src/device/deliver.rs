@@ -232,7 +232,7 @@ pub(crate) fn hold_advice(hold: &Hold) -> String {
         }
         Hold::Copy { .. } => "this state directory is a copy, or was restored from a backup: so that no row comes twice, \
                               nothing is sent for 20 minutes; then it looks which rows are in the sheet, and goes on by \
-                              itself as a new device"
+                              itself as a new device (if that spreadsheet is gone for good, say `rowkeeper sheet new`)"
             .into(),
         Hold::Retired { by } => format!(
             "another copy of this state directory goes on as device {by}, or the same backup was restored before: here \

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sheet_courier::{SheetRef, Wish};
+use sheet_courier::{Hold, SheetRef, Wish};
 
 use super::Device;
 use super::deliver::{DeliverError, attempt};
@@ -20,6 +20,8 @@ pub struct WentTo {
     pub sheet: SheetRef,
     /// Rows that may or may not be in the one before, which does not answer. They wait until it does, or for a person.
     pub in_doubt: Vec<Listed>,
+    /// This state directory was a copy of another, and goes on as a new device: only a person can settle what is in doubt.
+    pub was_copy: bool,
 }
 
 impl Device {
@@ -34,6 +36,7 @@ impl Device {
         if grant.state != GrantState::SignedIn {
             return Err(DeliverError::NoGrant(grant.reason));
         }
+        let was_copy = matches!(self.outbox.hold()?, Some(Hold::Copy { .. } | Hold::Retired { .. }));
         self.outbox.set_wish(wish)?;
         let session = &self.session;
         let mut api = |request: &_, timeouts: &_| attempt(session, &*self.clock, request, timeouts);
@@ -69,7 +72,7 @@ impl Device {
         let sheet = self.outbox.sheet()?.ok_or_else(|| self.not_yet())?;
         let in_flight = Filter { state: Some(RowState::InBatch), ..Filter::default() };
         let in_doubt = self.outbox.list(&in_flight)?.into_iter().filter(|row| row.bound).collect();
-        Ok(WentTo { sheet, in_doubt })
+        Ok(WentTo { sheet, in_doubt, was_copy })
     }
 
     /// A person says that no other copy of this state directory goes on: this one does, as a new device.

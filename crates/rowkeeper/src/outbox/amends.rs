@@ -13,6 +13,10 @@ use super::batches::SEEN_ROW;
 use super::cached::Cached as _;
 use super::{AcceptError, DiskError, Outbox, Record, Value, batches, fits, identity};
 
+/// Of an amendment. One that a person dropped is kept while something may stand on its row, to take that away: its `due`
+/// is 2.
+pub(super) const IS_WANTED: &str = "due <> 2";
+
 /// So many delivered rows are remembered, at least.
 const DELIVERED_ROWS: i64 = 2_000;
 
@@ -125,7 +129,8 @@ impl Outbox {
     /// The disk could not be read.
     pub fn amends(&self) -> Result<Vec<ListedAmend>, DiskError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT id, body, reason FROM amend ORDER BY n")?;
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT id, body, reason FROM amend WHERE {IS_WANTED} ORDER BY n"))?;
         let listed = statement.query_map((), |row| {
             let record = record_of(&row.get::<_, String>(1)?).unwrap_or_default();
             Ok(ListedAmend { id: row.get(0)?, record, reason: row.get(2)? })
@@ -133,20 +138,28 @@ impl Outbox {
         Ok(listed.collect::<Result<_, _>>()?)
     }
 
-    /// The amendment whose turn it is: the one that is being written, else the oldest. None of a row whose values, and
-    /// whose id, are under wrong columns until a person has looked: it would not be found.
+    /// The amendment whose turn it is: one that is being written, else the oldest. None of a row whose values, and
+    /// whose id, are under wrong columns until a person has looked: it would not be found. Nor of one that is being written
+    /// in a spreadsheet that does not answer: it comes after that.
+    ///
+    /// `parked`: not these, unless a person has sent them again.
     ///
     /// # Errors
     /// The disk could not be read, or holds what this program did not write.
-    pub fn due_amend(&self) -> Result<Option<DueAmend>, DiskError> {
+    pub fn due_amend(&self, parked: &[i64]) -> Result<Option<DueAmend>, DiskError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(
+        let parked: Vec<String> = parked.iter().map(ToString::to_string).collect();
+        let mut statement = connection.prepare_cached(&format!(
             "SELECT n, id, body, anchor, seq, target,
                     (SELECT spreadsheet FROM delivered WHERE delivered.id = amend.id ORDER BY n DESC LIMIT 1), displaced
-             FROM amend WHERE due = 1 AND reason IS NULL AND (displaced NOT NULL OR id NOT IN
-                (SELECT id FROM amend WHERE displaced NOT NULL AND reason NOT NULL))
+             FROM amend
+             WHERE (anchor NOT NULL OR (due = 1 AND reason IS NULL AND (displaced NOT NULL OR id NOT IN
+                    (SELECT id FROM amend WHERE due = 1 AND reason NOT NULL
+                        AND (displaced NOT NULL OR anchor NOT NULL)))))
+               AND (n NOT IN ({}) OR (anchor NOT NULL AND due = 1 AND reason IS NULL))
              ORDER BY anchor IS NULL, displaced IS NULL, n LIMIT 1",
-        )?;
+            parked.join(",")
+        ))?;
         let mut found = statement.query(())?;
         let Some(row) = found.next()? else { return Ok(None) };
         let anchor = match row.get::<_, Option<i64>>(3)? {
@@ -366,7 +379,10 @@ pub(super) fn closed(
     )?;
     batches::insert_marker(tx, &target, anchor)?;
     if !is_written {
-        tx.execute_cached("UPDATE amend SET anchor = NULL, seq = NULL, target = NULL WHERE n = ?1", (amend,))?;
+        tx.execute_cached(&format!("DELETE FROM amend WHERE n = ?1 AND NOT ({IS_WANTED})"), (amend,))?;
+        // If it waited for that, it goes on.
+        let free = "UPDATE amend SET anchor = NULL, seq = NULL, target = NULL, reason = NULL WHERE n = ?1";
+        tx.execute_cached(free, (amend,))?;
         return Ok(());
     }
     let sql = "SELECT n, body FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1";
@@ -396,7 +412,8 @@ pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::C
     record.amend(&record_of(&body)?.fields);
     // What waits behind it comes along: written later, it would undo what is amended while the row is queued.
     let mut behind = tx.prepare_cached(
-        "SELECT body FROM amend WHERE id = ?1 AND n > ?2 AND displaced IS NULL AND reason IS NULL ORDER BY n",
+        "SELECT body FROM amend WHERE id = ?1 AND n > ?2 AND displaced IS NULL AND reason IS NULL AND anchor IS NULL
+         ORDER BY n",
     )?;
     for body in behind.query_map(params![&id, amend], |row| row.get::<_, String>(0))? {
         record.amend(&record_of(&body?)?.fields);
@@ -408,10 +425,8 @@ pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::C
         (&id, body),
     )?;
     tx.execute_cached("DELETE FROM delivered WHERE id = ?1", (&id,))?;
-    tx.execute_cached(
-        "DELETE FROM amend WHERE n = ?2 OR (id = ?1 AND n > ?2 AND reason IS NULL)",
-        params![&id, amend],
-    )?;
+    let merged = "DELETE FROM amend WHERE n = ?2 OR (id = ?1 AND n > ?2 AND reason IS NULL AND anchor IS NULL)";
+    tx.execute_cached(merged, params![&id, amend])?;
     Ok(())
 }
 
@@ -432,8 +447,24 @@ pub(super) fn is_gone(tx: &Transaction<'_>, amend: i64) -> Result<(), rusqlite::
 }
 
 pub(super) fn is_stuck(tx: &Transaction<'_>, amend: i64, reason: &str) -> Result<(), rusqlite::Error> {
-    tx.execute_cached("UPDATE amend SET reason = ?2 WHERE n = ?1 AND anchor IS NULL", (amend, reason))?;
+    tx.execute_cached("UPDATE amend SET reason = ?2 WHERE n = ?1", (amend, reason))?;
     Ok(())
+}
+
+/// A person does not want them any more. What may stand on a row is still to be taken away: without it this device would
+/// not know its own anchor when the spreadsheet answers again. Returns how many are gone, and how many of those that are
+/// left may be written yet.
+pub(super) fn drop_amends(
+    tx: &Transaction<'_>,
+    which: &str,
+    id: Option<&str>,
+) -> Result<(usize, usize), rusqlite::Error> {
+    let which = format!("due = 1 AND {which} AND (?1 IS NULL OR id = ?1)");
+    let change = |sql: &str| tx.execute(sql, (id,));
+    let gone = change(&format!("DELETE FROM amend WHERE anchor IS NULL AND {which}"))?;
+    let waited = change(&format!("UPDATE amend SET due = 2 WHERE reason NOT NULL AND {which}"))?;
+    let on_its_way = change(&format!("UPDATE amend SET due = 2 WHERE {which}"))?;
+    Ok((gone + waited, on_its_way))
 }
 
 #[cfg(test)]
@@ -548,7 +579,7 @@ mod tests {
             let id = record(&outbox, None);
             let batch = freeze(&outbox).unwrap();
             assert_eq!(outbox.amend(&id, &new).unwrap(), Amended::Kept);
-            assert!(outbox.due_amend().unwrap().is_none(), "its batch may be anything yet");
+            assert!(outbox.due_amend(&[]).unwrap().is_none(), "its batch may be anything yet");
             voided(&outbox, batch, verdict);
             assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 3.0)]));
             assert_eq!(only(&outbox).state, RowState::Queued, "it is another row now");
@@ -560,7 +591,7 @@ mod tests {
         outbox.amend(&id, &fields(&[("b", 9.0), ("c", 1.0)])).unwrap();
         outbox.amend(&id, &new).unwrap();
         applied(&outbox, batch);
-        let due = outbox.due_amend().unwrap().unwrap();
+        let due = outbox.due_amend(&[]).unwrap().unwrap();
         assert_eq!((due.id, due.record.fields), (id, fields(&[("b", 3.0), ("c", 1.0)])));
         assert_eq!(due.remembered.as_deref(), Some("s"));
         assert_eq!(outbox.counts().unwrap().waiting, 1);
@@ -572,27 +603,27 @@ mod tests {
         let id = record(&outbox, None);
         applied(&outbox, freeze(&outbox).unwrap());
         outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
-        let first = outbox.due_amend().unwrap().unwrap();
+        let first = outbox.due_amend(&[]).unwrap().unwrap();
         let anchor = |seq| Anchor { id: MarkerId::of(0, seq), seq, spreadsheet: "s".into() };
         // Changed since it was read: what is about to be written is not what was asked for.
         outbox.amend(&id, &fields(&[("b", 4.0)])).unwrap();
         let stale = commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor(2) });
         assert!(matches!(stale, Err(batches::CommitError::Stale)));
-        let first = outbox.due_amend().unwrap().unwrap();
+        let first = outbox.due_amend(&[]).unwrap().unwrap();
         commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor(2) }).unwrap();
         outbox.amend(&id, &fields(&[("b", 5.0)])).unwrap();
-        let still = outbox.due_amend().unwrap().unwrap();
+        let still = outbox.due_amend(&[]).unwrap().unwrap();
         assert_eq!((still.handle, still.record.fields), (first.handle, fields(&[("b", 4.0)])));
         let closed = Marker { value: "closed".into(), ..marker(&outbox, MarkerId::of(0, 2), Fate::Void) };
         let change = Transition::AnchorClosed { amend: first.handle, marker: closed, is_written: true };
         commit(&outbox, &change).unwrap();
-        let next = outbox.due_amend().unwrap().unwrap();
+        let next = outbox.due_amend(&[]).unwrap().unwrap();
         assert_eq!((next.anchor, next.record.fields), (None, fields(&[("b", 5.0)])));
         // The row is gone from the sheet: it comes back with everything that was ever said.
         commit(&outbox, &Transition::Returns { amend: next.handle }).unwrap();
         assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 5.0)]));
         assert_eq!(only(&outbox).id, id);
-        assert!(outbox.due_amend().unwrap().is_none());
+        assert!(outbox.due_amend(&[]).unwrap().is_none());
     }
 
     #[test]
@@ -601,7 +632,7 @@ mod tests {
         let id = record(&outbox, None);
         applied(&outbox, freeze(&outbox).unwrap());
         outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
-        let first = outbox.due_amend().unwrap().unwrap();
+        let first = outbox.due_amend(&[]).unwrap().unwrap();
         let anchor = Anchor { id: MarkerId::of(0, 2), seq: 2, spreadsheet: "s".into() };
         commit(&outbox, &Transition::Anchored { amend: first.handle, anchor }).unwrap();
         outbox.amend(&id, &fields(&[("b", 4.0)])).unwrap();
@@ -613,7 +644,7 @@ mod tests {
         assert_eq!(only(&outbox).record.fields, fields(&[("a", 1.0), ("b", 4.0)]));
         assert_eq!(outbox.amend(&id, &fields(&[("b", 5.0)])).unwrap(), Amended::Merged);
         applied(&outbox, freeze(&outbox).unwrap());
-        assert!(outbox.due_amend().unwrap().is_none());
+        assert!(outbox.due_amend(&[]).unwrap().is_none());
     }
 
     #[test]
@@ -649,14 +680,14 @@ mod tests {
         let change = Transition::Applied { marker, tally: Tally::default(), displaced: vec![row] };
         commit(&outbox, &change).unwrap();
         outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
-        let first = outbox.due_amend().unwrap().unwrap();
+        let first = outbox.due_amend(&[]).unwrap().unwrap();
         assert!(first.displaced.is_some());
         commit(&outbox, &Transition::Stuck { amend: first.handle, reason: "protected".into() }).unwrap();
-        assert!(outbox.due_amend().unwrap().is_none());
+        assert!(outbox.due_amend(&[]).unwrap().is_none());
         outbox.retry(Which::Ids(&[id])).unwrap();
-        assert_eq!(outbox.due_amend().unwrap().unwrap().handle, first.handle);
+        assert_eq!(outbox.due_amend(&[]).unwrap().unwrap().handle, first.handle);
         commit(&outbox, &Transition::Gone { amend: first.handle }).unwrap();
-        assert!(outbox.due_amend().unwrap().unwrap().displaced.is_none());
+        assert!(outbox.due_amend(&[]).unwrap().unwrap().displaced.is_none());
     }
 
     #[test]
@@ -678,13 +709,13 @@ mod tests {
         let id = record(&outbox, None);
         applied(&outbox, freeze(&outbox).unwrap());
         outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
-        let due = outbox.due_amend().unwrap().unwrap();
+        let due = outbox.due_amend(&[]).unwrap().unwrap();
         commit(&outbox, &Transition::Stuck { amend: due.handle, reason: "no such row".into() }).unwrap();
-        assert!(outbox.due_amend().unwrap().is_none());
+        assert!(outbox.due_amend(&[]).unwrap().is_none());
         assert_eq!(outbox.counts().unwrap().set_aside, 1);
         let ids = [id];
         assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
-        assert!(outbox.due_amend().unwrap().is_some());
+        assert!(outbox.due_amend(&[]).unwrap().is_some());
         assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
         assert!(outbox.amends().unwrap().is_empty());
         // With its row, while that is in a batch.
@@ -694,5 +725,91 @@ mod tests {
         assert_eq!(outbox.drop_rows(Which::Ids(std::slice::from_ref(&id))).unwrap().in_flight, 1);
         voided(&outbox, batch, Verdict::Return);
         assert!(outbox.amends().unwrap().is_empty() && outbox.counts().unwrap().waiting == 0);
+    }
+
+    /// A spreadsheet that is gone for good keeps no other amendment waiting, and not its own against a person's word.
+    #[test]
+    fn an_amendment_whose_anchor_cannot_be_closed_waits_for_a_person() {
+        use super::super::Which;
+        let outbox = with_sheet();
+        let ids = [record(&outbox, None), record(&outbox, None)];
+        applied(&outbox, freeze(&outbox).unwrap());
+        for (id, value) in [(0, 3.0), (1, 4.0)] {
+            outbox.amend(&ids[id], &fields(&[("b", value)])).unwrap();
+        }
+        let first = outbox.due_amend(&[]).unwrap().unwrap();
+        let anchor = Anchor { id: MarkerId::of(0, 2), seq: 2, spreadsheet: "s".into() };
+        commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor.clone() }).unwrap();
+        outbox.amend(&ids[0], &fields(&[("b", 5.0)])).unwrap();
+        let stuck = Transition::Stuck { amend: first.handle, reason: "it does not answer".into() };
+        commit(&outbox, &stuck).unwrap();
+        let listed = outbox.amends().unwrap();
+        assert_eq!((listed.len(), listed[0].reason.as_deref()), (3, Some("it does not answer")));
+        assert_eq!((outbox.counts().unwrap().set_aside, outbox.counts().unwrap().waiting), (1, 2));
+        // The other row's goes on; what was said later about this one waits behind it.
+        let due = |parked: &[i64]| outbox.due_amend(parked).unwrap().map(|due| (due.id, due.anchor.is_some()));
+        assert_eq!(due(&[first.handle]), Some((ids[1].clone(), false)));
+        assert_eq!(due(&[]), Some((ids[0].clone(), true)), "when it is asked for again");
+        let other = outbox.due_amend(&[first.handle]).unwrap().unwrap().handle;
+        assert_eq!(due(&[first.handle, other]), None);
+        // A person sends it again: at once.
+        assert_eq!(outbox.retry(Which::Ids(&ids[..1])).unwrap().returned, 1);
+        assert_eq!(due(&[first.handle, other]), Some((ids[0].clone(), true)));
+        commit(&outbox, &stuck).unwrap();
+
+        // Dropped, with what waited behind it: nothing of it is shown or counted, but its anchor stays known.
+        assert_eq!(outbox.drop_rows(Which::Ids(&ids[..1])).unwrap().dropped, 2);
+        assert_eq!((outbox.amends().unwrap().len(), outbox.counts().unwrap().set_aside), (1, 0));
+        assert_eq!(outbox.durable("b", Duration::ZERO).unwrap().anchors, [anchor.id]);
+        assert_eq!(outbox.retry(Which::Ids(&ids[..1])).unwrap().unknown, ids[..1]);
+        assert_eq!(due(&[first.handle]), Some((ids[1].clone(), false)));
+        assert_eq!(outbox.drop_rows(Which::SetAside).unwrap().dropped, 0);
+        // The spreadsheet is back: the anchor is closed, and nothing is written.
+        assert_eq!(due(&[]), Some((ids[0].clone(), true)));
+        let closed = Marker { value: "closed".into(), ..marker(&outbox, anchor.id, Fate::Void) };
+        let change = Transition::AnchorClosed { amend: first.handle, marker: closed, is_written: false };
+        commit(&outbox, &change).unwrap();
+        assert!(outbox.durable("b", Duration::ZERO).unwrap().anchors.is_empty());
+        assert_eq!(due(&[]), Some((ids[1].clone(), false)));
+        assert_eq!(outbox.amends().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_amendment_that_waited_for_its_spreadsheet_goes_on_by_itself() {
+        let outbox = with_sheet();
+        let id = record(&outbox, None);
+        applied(&outbox, freeze(&outbox).unwrap());
+        outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+        let amend = outbox.due_amend(&[]).unwrap().unwrap().handle;
+        let anchor = Anchor { id: MarkerId::of(0, 2), seq: 2, spreadsheet: "s".into() };
+        commit(&outbox, &Transition::Anchored { amend, anchor: anchor.clone() }).unwrap();
+        commit(&outbox, &Transition::Stuck { amend, reason: "it does not answer".into() }).unwrap();
+        assert!(!outbox.is_anything_waiting().unwrap());
+        let closed = Marker { value: "closed".into(), ..marker(&outbox, anchor.id, Fate::Void) };
+        commit(&outbox, &Transition::AnchorClosed { amend, marker: closed, is_written: false }).unwrap();
+        let due = outbox.due_amend(&[]).unwrap().unwrap();
+        assert_eq!((due.handle, due.anchor, outbox.counts().unwrap().set_aside), (amend, None, 0));
+    }
+
+    /// Its values may be in the sheet already.
+    #[test]
+    fn an_amendment_that_is_dropped_while_it_is_written_is_written_or_gone() {
+        use super::super::Which;
+        for is_written in [false, true] {
+            let outbox = with_sheet();
+            let id = record(&outbox, None);
+            applied(&outbox, freeze(&outbox).unwrap());
+            outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
+            let amend = outbox.due_amend(&[]).unwrap().unwrap().handle;
+            let anchor = Anchor { id: MarkerId::of(0, 2), seq: 2, spreadsheet: "s".into() };
+            commit(&outbox, &Transition::Anchored { amend, anchor: anchor.clone() }).unwrap();
+            let dropped = outbox.drop_rows(Which::All).unwrap();
+            assert_eq!((dropped.dropped, dropped.in_flight), (0, 1));
+            let closed = Marker { value: "closed".into(), ..marker(&outbox, anchor.id, Fate::Void) };
+            commit(&outbox, &Transition::AnchorClosed { amend, marker: closed, is_written }).unwrap();
+            assert!(outbox.due_amend(&[]).unwrap().is_none() && outbox.amends().unwrap().is_empty());
+            let remembered = outbox.list(&Filter { delivered: true, ..Filter::default() }).unwrap().remove(0);
+            assert_eq!(remembered.record.fields, fields(&[("a", 1.0), ("b", if is_written { 3.0 } else { 2.0 })]));
+        }
     }
 }

@@ -19,8 +19,9 @@ const SEEN_SECONDS: i64 = 90 * 24 * 3600;
 /// The notes about another spreadsheet: that it is wanted, and why it could not be had.
 const WISH: &str = "wish";
 const REFUSED: &str = "wish refused";
-/// Which batches are bound to an earlier spreadsheet.
-pub(super) const BOUND: &str = "spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1)";
+/// Which batches are bound to an earlier spreadsheet. What a copy left behind is, also where that is the current one again.
+pub(super) const BOUND: &str =
+    "(spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1) OR coalesce(cause = 'copy', 0))";
 /// How many ids of delivered rows are remembered.
 const SEEN_ROWS: i64 = 1_000_000;
 
@@ -322,6 +323,7 @@ fn commit_in(
             }
         }
         Transition::Held(hold) => {
+            identity::finds_out(&tx, hold)?;
             put_note(&tx, "hold", Some(hold))?;
             if let Hold::Retired { .. } = hold {
                 identity::put_release(&tx, None)?;
@@ -347,10 +349,13 @@ fn commit_in(
                 put_note(&tx, "hold", Some(hold))?;
             }
         }
-        Transition::Moved { sheet, wish, give_back, tally } => {
+        Transition::Moved { sheet, wish, give_back, leaves, tally } => {
             if let Some(batch) = give_back {
                 self::give_back(&tx, *batch, &Verdict::Return)?;
                 tx.execute_cached("DELETE FROM batch WHERE id = ?1", (batch.as_u32(),))?;
+            }
+            if let Some(identity) = leaves {
+                identity::leave_behind(&tx, identity)?;
             }
             if let Some(old) = current_sheet(&tx)? {
                 tx.execute_cached("UPDATE sheet SET successor = ?2 WHERE id = ?1", (old.id, &sheet.id))?;
@@ -456,15 +461,19 @@ pub(super) fn lift_refusal(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> 
 /// The batch is settled; its marker is in the spreadsheet.
 fn close_batch(tx: &Transaction<'_>, marker: &Marker) -> Result<(), rusqlite::Error> {
     let id = marker.id.as_u32();
-    let spreadsheet: String =
-        tx.query_row_cached("SELECT spreadsheet FROM batch WHERE id = ?1", (id,), |row| row.get(0))?;
-    insert_marker(tx, &spreadsheet, marker)?;
+    let sql = "SELECT spreadsheet, coalesce(cause = 'copy', 0) FROM batch WHERE id = ?1";
+    let (spreadsheet, is_copys): (String, bool) =
+        tx.query_row_cached(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // What a copy left behind is not its own to prune.
+    if !is_copys {
+        insert_marker(tx, &spreadsheet, marker)?;
+    }
     tx.execute_cached("DELETE FROM batch WHERE id = ?1", (id,))?;
     Ok(())
 }
 
 /// A sequence number is taken by the transaction that uses it, and never again.
-fn take_seq(tx: &Transaction<'_>, seq: u64) -> Result<(), CommitError> {
+pub(super) fn take_seq(tx: &Transaction<'_>, seq: u64) -> Result<(), CommitError> {
     let taken = tx.execute_cached("UPDATE device SET next_seq = ?1 + 1 WHERE next_seq = ?1", (seq,))?;
     if taken == 1 { Ok(()) } else { Err(CommitError::Stale) }
 }
@@ -655,11 +664,12 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::Full => "full",
         Cause::Move => "move",
         Cause::Layout => "layout",
+        Cause::Copy => "copy",
     }
 }
 
 fn parse_cause(text: &str) -> Option<Cause> {
-    let all = [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full, Cause::Move, Cause::Layout];
+    let all = [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full, Cause::Move, Cause::Layout, Cause::Copy];
     all.into_iter().find(|cause| cause_text(*cause) == text)
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use super::amends::IS_WANTED;
 use super::cached::Cached as _;
 use super::{DiskError, Outbox};
 
@@ -108,11 +109,13 @@ impl Outbox {
         let mut connection = self.connection();
         // One snapshot, so that no row is in a block and behind the blocks too.
         let tx = connection.transaction()?;
-        let all = "SELECT coalesce(sum(waiting), 0) + (SELECT count(*) FROM amend WHERE reason IS NULL),
-                   coalesce(sum(aside), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL),
-                   coalesce(sum(bytes), 0), min(oldest), coalesce(max(b), -1) FROM block";
+        let all = format!(
+            "SELECT coalesce(sum(waiting), 0) + (SELECT count(*) FROM amend WHERE reason IS NULL AND {IS_WANTED}),
+                    coalesce(sum(aside), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL AND {IS_WANTED}),
+                    coalesce(sum(bytes), 0), min(oldest), coalesce(max(b), -1) FROM block"
+        );
         let (waiting, aside, bytes, oldest, last): (i64, i64, i64, Option<i64>, i64) =
-            tx.query_row_cached(all, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+            tx.query_row_cached(&all, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
         let newest = rows_of(&tx, first_of(last + 1), i64::MAX)?;
         let sums = newest.unwrap_or(Sums { waiting: 0, aside: 0, bytes: 0, oldest: 0 });
         // Only damage makes them negative; `recount` finds it.
@@ -131,9 +134,9 @@ impl Outbox {
     /// # Errors
     /// The disk could not be read.
     pub fn is_anything_waiting(&self) -> Result<bool, DiskError> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM row WHERE state < 2) OR EXISTS (SELECT 1 FROM amend WHERE reason IS NULL)";
-        Ok(self.connection().query_row_cached(sql, (), |row| row.get(0))?)
+        let amend = format!("SELECT 1 FROM amend WHERE reason IS NULL AND {IS_WANTED}");
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM row WHERE state < 2) OR EXISTS ({amend})");
+        Ok(self.connection().query_row_cached(&sql, (), |row| row.get(0))?)
     }
 
     /// Adds up all rows, one by one, and puts the sums right if they are not.
@@ -367,7 +370,7 @@ mod tests {
                     self.outbox.amend(&id, &fields).unwrap();
                 }
             }
-            if let Some(due) = self.outbox.due_amend().unwrap()
+            if let Some(due) = self.outbox.due_amend(&[]).unwrap()
                 && due.remembered.is_some()
             {
                 self.commit(&Transition::Returns { amend: due.handle });
@@ -395,8 +398,9 @@ mod tests {
         }
 
         fn counted_one_by_one(&self) -> Counts {
-            let sql = "SELECT coalesce(sum(state < 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NULL),
-                       coalesce(sum(state = 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL),
+            let sql =
+                "SELECT coalesce(sum(state < 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NULL AND due < 2),
+                       coalesce(sum(state = 2), 0) + (SELECT count(*) FROM amend WHERE reason IS NOT NULL AND due < 2),
                        coalesce(sum(length(CAST(body AS BLOB))), 0), min(coalesce(at_ms, wall_ms)) FROM row";
             let counts = self.outbox.connection().query_row(sql, (), |row| {
                 Ok(Counts { waiting: row.get(0)?, set_aside: row.get(1)?, bytes: row.get(2)?, oldest: row.get(3)? })

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use sheet_courier::{Device, Hold, Identity, Marker, Release, Tag, Verdict, caller_id_hash};
+use sheet_courier::{Device, Hold, Identity, Marker, MarkerId, Release, Tag, Verdict, caller_id_hash};
 
-use super::batches::{current_sheet, give_back, insert_marker, note, open_batch, put_note};
+use super::batches::{CommitError, current_sheet, give_back, insert_marker, note, open_batch, put_note, take_seq};
 use super::cached::Cached as _;
 use super::{DiskError, Outbox, amends};
 
 /// The note about another identity that is being taken.
 const RELEASE: &str = "release";
+/// That about the newest row there was when this state directory found out that it is a copy.
+const FOUND_OUT: &str = "copy since";
 
 /// What became of a person's word that this copy is the one that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +147,49 @@ pub(super) fn are_present(
     for (n, id) in found {
         amends::is_present(tx, n, &id, spreadsheet, unix_s)?;
     }
+    forget_what_left_nothing(tx)
+}
+
+/// What a copy left behind, if all of its rows turned out to be in a sheet.
+fn forget_what_left_nothing(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    let empty = "NOT EXISTS (SELECT 1 FROM row WHERE row.batch = batch.id)";
+    tx.execute(&format!("DELETE FROM batch WHERE cause = 'copy' AND {empty}"), ())?;
     Ok(())
+}
+
+/// To be said before the hold is on disk: what is recorded from here on, no other copy has.
+pub(super) fn finds_out(tx: &Transaction<'_>, hold: &Hold) -> Result<(), rusqlite::Error> {
+    let is_copy = |hold: &Hold| matches!(hold, Hold::Copy { .. } | Hold::Retired { .. });
+    if is_copy(hold) && !note(tx, "hold")?.as_ref().is_some_and(is_copy) {
+        let newest: i64 = tx.query_row("SELECT coalesce(max(n), 0) FROM row", (), |row| row.get(0))?;
+        put_note(tx, FOUND_OUT, Some(&newest))?;
+    }
+    Ok(())
+}
+
+/// A copy goes on as another device, and cannot look which of its rows are in the spreadsheet that is the current one so
+/// far. Those that another copy may have too stay there, bound, until a person decides.
+pub(super) fn leave_behind(tx: &Transaction<'_>, identity: &Identity) -> Result<(), CommitError> {
+    let Some(sheet) = current_sheet(tx)? else { return Err(CommitError::Stale) };
+    tx.execute("UPDATE batch SET cause = 'copy', reason = NULL", ())?;
+    let newest: i64 = note(tx, FOUND_OUT)?.unwrap_or(i64::MAX);
+    let device = device(tx)?;
+    let id = MarkerId::of(device.base, device.next_seq).as_u32();
+    // Rows that were set aside too: another copy's person may have sent them again.
+    let bind = "UPDATE row SET state = 1, batch = ?1, run = 0 WHERE state <> 1 AND n <= ?2";
+    let rows = tx.execute(bind, (id, newest))?;
+    if rows > 0 {
+        take_seq(tx, device.next_seq)?;
+        tx.execute(
+            "INSERT INTO batch(id, seq, spreadsheet, body, digest, cause, tabs, rows, refusals)
+             VALUES (?1, ?2, ?3, x'', 0, 'copy', '[]', ?4, 0)",
+            params![id, device.next_seq, sheet.id, rows],
+        )?;
+    }
+    forget_what_left_nothing(tx)?;
+    // Not ours to prune any more: nothing is known to be claimed there that would stand for the newest of them.
+    tx.execute("DELETE FROM marker WHERE spreadsheet = ?1", (&sheet.id,))?;
+    Ok(become_another(tx, identity)?)
 }
 
 /// The rows that are left are nobody else's now.
@@ -159,6 +203,10 @@ pub(super) fn rename(tx: &Transaction<'_>, identity: &Identity, markers: &[Marke
             insert_marker(tx, &sheet.id, marker)?;
         }
     }
+    Ok(become_another(tx, identity)?)
+}
+
+fn become_another(tx: &Transaction<'_>, identity: &Identity) -> Result<(), rusqlite::Error> {
     tx.execute_cached("INSERT INTO former(identity, tag, base) SELECT identity, tag, base FROM device", ())?;
     // A newer state may have delivered rows that are not remembered here: the sheet is asked for them.
     tx.execute_cached(
@@ -166,6 +214,6 @@ pub(super) fn rename(tx: &Transaction<'_>, identity: &Identity, markers: &[Marke
         (identity.tag.as_str(), identity.base),
     )?;
     put_note(tx, "hold", None::<&Hold>)?;
-    put_release(tx, None)?;
-    Ok(())
+    put_note(tx, FOUND_OUT, None::<&i64>)?;
+    put_release(tx, None)
 }

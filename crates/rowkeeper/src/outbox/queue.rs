@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params_from_iter};
 use serde::Serialize;
 
-use super::amends::forget_orphans;
+use super::amends::{IS_WANTED, drop_amends, forget_orphans};
 use super::batches::{BOUND, lift_refusal};
 use super::{DiskError, Happened, Outbox, Record};
 use crate::clock::{Mono, Wall};
@@ -145,11 +145,11 @@ impl Outbox {
         let mut retried = Retried::default();
         let unbind = format!("UPDATE row SET state = 0, batch = NULL, unwanted = 0 WHERE {IS_BOUND}");
         let set = "UPDATE row SET state = 0, refusals = 0, at_most = NULL, reason = NULL, run = 0 WHERE state = 2";
-        let amend = "UPDATE amend SET reason = NULL WHERE reason IS NOT NULL";
+        let amend = format!("UPDATE amend SET reason = NULL WHERE reason IS NOT NULL AND {IS_WANTED}");
         match which {
-            Which::SetAside => retried.returned = tx.execute(set, ())? + tx.execute(amend, ())?,
+            Which::SetAside => retried.returned = tx.execute(set, ())? + tx.execute(&amend, ())?,
             Which::All => {
-                retried.returned = tx.execute(set, ())? + tx.execute(&unbind, ())? + tx.execute(amend, ())?;
+                retried.returned = tx.execute(set, ())? + tx.execute(&unbind, ())? + tx.execute(&amend, ())?;
                 tx.execute("UPDATE row SET unwanted = 0 WHERE unwanted = 1", ())?;
             }
             Which::Ids(ids) => {
@@ -160,8 +160,9 @@ impl Outbox {
                         + tx.execute(&format!("{amend} AND id = ?1"), (id,))?;
                     retried.returned += returned;
                     if returned == 0 {
+                        let same = format!("UPDATE amend SET due = due WHERE id = ?1 AND {IS_WANTED}");
                         let kept = tx.execute("UPDATE row SET unwanted = 0 WHERE id = ?1", (id,))?
-                            + tx.execute("UPDATE amend SET due = due WHERE id = ?1", (id,))?;
+                            + tx.execute(&same, (id,))?;
                         if kept > 0 { &mut retried.waiting } else { &mut retried.unknown }.push(id.clone());
                     }
                 }
@@ -176,7 +177,7 @@ impl Outbox {
 
     /// Forgets rows for good, on a person's word. A row in the batch in flight may already be in the sheet: it is
     /// dropped only if that batch turns out not to be. One that is bound to an earlier spreadsheet is forgotten: that it
-    /// may be lost is the person's choice.
+    /// may be lost is the person's choice. An amendment that is being written is not begun again.
     ///
     /// # Errors
     /// Nothing was changed.
@@ -186,20 +187,21 @@ impl Outbox {
         let mut dropped = Dropped::default();
         match which {
             Which::SetAside => {
-                dropped.dropped = tx.execute("DELETE FROM row WHERE state = 2", ())?
-                    + tx.execute("DELETE FROM amend WHERE reason IS NOT NULL", ())?;
+                let (gone, _) = drop_amends(&tx, "reason IS NOT NULL", None)?;
+                dropped.dropped = tx.execute("DELETE FROM row WHERE state = 2", ())? + gone;
             }
             Which::All => {
-                dropped.dropped = tx.execute(&format!("DELETE FROM row WHERE (state <> 1 OR {IS_BOUND})"), ())?
-                    + tx.execute(&format!("DELETE FROM amend WHERE {IS_IDLE}"), ())?;
-                dropped.in_flight = tx.execute("UPDATE row SET unwanted = 1 WHERE state = 1", ())?;
+                let (gone, on_its_way) = drop_amends(&tx, "1", None)?;
+                dropped.dropped = tx.execute(&format!("DELETE FROM row WHERE (state <> 1 OR {IS_BOUND})"), ())? + gone;
+                dropped.in_flight = tx.execute("UPDATE row SET unwanted = 1 WHERE state = 1", ())? + on_its_way;
             }
             Which::Ids(ids) => {
                 for id in ids {
-                    let gone = tx
-                        .execute(&format!("DELETE FROM row WHERE id = ?1 AND (state <> 1 OR {IS_BOUND})"), (id,))?
-                        + tx.execute(&format!("DELETE FROM amend WHERE id = ?1 AND {IS_IDLE}"), (id,))?;
-                    let bound = tx.execute("UPDATE row SET unwanted = 1 WHERE id = ?1 AND state = 1", (id,))?;
+                    let (gone, on_its_way) = drop_amends(&tx, "1", Some(id))?;
+                    let row = format!("DELETE FROM row WHERE id = ?1 AND (state <> 1 OR {IS_BOUND})");
+                    let gone = gone + tx.execute(&row, (id,))?;
+                    let bound =
+                        on_its_way + tx.execute("UPDATE row SET unwanted = 1 WHERE id = ?1 AND state = 1", (id,))?;
                     dropped.dropped += gone;
                     dropped.in_flight += bound;
                     if gone + bound == 0 {
@@ -217,10 +219,7 @@ impl Outbox {
 
 /// Of a row: its batch is one of an earlier spreadsheet.
 const IS_BOUND: &str = "coalesce(batch IN (SELECT id FROM batch WHERE
-    spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1)), 0)";
-
-/// Of an amendment: of a row in the sheet, and not being written.
-const IS_IDLE: &str = "due = 1 AND anchor IS NULL";
+    spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1) OR cause = 'copy'), 0)";
 
 /// A bound batch without rows has nothing to wait for.
 fn forget_empty(tx: &Transaction<'_>) -> Result<(), rusqlite::Error> {

@@ -1,7 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use sheet_courier::{Batch, Digest, Fate, Marker, MarkerId, Phase, SheetRef, Tally, Transition, Wish};
+use sheet_courier::{
+    Batch, Cause, Digest, Fate, Hold, Identity, Marker, MarkerId, Phase, SheetRef, Tag, Tally, Transition, Verdict,
+    Wish,
+};
 
 use super::*;
 use crate::clock::{Mono, Wall};
@@ -365,4 +368,85 @@ fn ids_are_forgotten_after_ninety_days_and_after_a_million() {
         .unwrap();
     turn(1_091 * DAY);
     assert_eq!(kept(&outbox, new_row(Some("late"), 0.0)), Kept::Kept, "a million came after it");
+}
+
+/// Of a copy only what it recorded after it had noticed is surely nowhere else.
+#[test]
+fn what_a_copy_leaves_behind_stays_bound_until_a_person_decides() {
+    let outbox = Outbox::open_in_memory(ROOMY).unwrap();
+    let sheet = |id: &str| SheetRef { id: id.into(), url: String::new(), title: String::new() };
+    let commit = |change: Transition| outbox.commit(&change, "b", 0).unwrap();
+    let durable = || outbox.durable("b", Duration::ZERO).unwrap();
+    let record = |n: f64| outbox.accept(&[new_row(None, n)]).unwrap().remove(0).id;
+    let freeze = || {
+        let seq = durable().device.next_seq;
+        let rows: Vec<_> = outbox.queued(1, 1 << 20).unwrap().into_iter().map(|row| (row.handle, row.id)).collect();
+        let batch = Batch {
+            id: MarkerId::of(durable().device.base, seq),
+            seq,
+            spreadsheet: durable().sheet.unwrap().id,
+            body: std::sync::Arc::from(*b"{}"),
+            digest: Digest::from_u64(seq),
+            phase: Phase::Send,
+            tabs: Vec::new(),
+            rows: 1,
+            refusals: 0,
+        };
+        commit(Transition::Frozen { batch: batch.clone(), rows, tally: Tally::default() });
+        batch
+    };
+    let moved = |to: &str, leaves: Option<Identity>| {
+        let wish = Wish::Adopt(to.into());
+        commit(Transition::Moved { sheet: sheet(to), wish, give_back: None, leaves, tally: Tally::default() });
+    };
+    let states = || -> Vec<(RowState, bool)> {
+        outbox.list(&Filter::default()).unwrap().into_iter().map(|row| (row.state, row.bound)).collect()
+    };
+    commit(Transition::SheetCreated(sheet("old")));
+    let mut ids = vec![record(1.0), record(2.0), record(3.0)];
+    let refused = freeze();
+    let marker = Marker {
+        id: refused.id,
+        seq: refused.seq,
+        key: "k".into(),
+        value: Fate::Void.value(refused.digest),
+        applied: false,
+        doubt: true,
+        ended_at: None,
+    };
+    let verdict = Verdict::Aside("no".into());
+    commit(Transition::Voided { marker, verdict, tally: Tally::default(), hold: None, wish: None });
+    let open = freeze();
+    commit(Transition::Held(Hold::Copy { marker: 7 }));
+    ids.push(record(4.0));
+    // It lost, and its person said that it goes on all the same: since the first of these it knows.
+    commit(Transition::Held(Hold::Retired { by: "other".into() }));
+    outbox.goes_on().unwrap();
+    ids.push(record(5.0));
+
+    let (former, next_seq) = (durable().device, durable().device.next_seq);
+    let identity = Identity { tag: Tag::parse("fedcba").unwrap(), base: 9 };
+    moved("new", Some(identity.clone()));
+    let (bound, queued) = ((RowState::InBatch, true), (RowState::Queued, false));
+    assert_eq!(states(), [bound, bound, bound, queued, queued], "set aside, in a batch, queued, and two later");
+    let now = durable();
+    assert_eq!((now.device.tag, now.device.base, now.device.next_seq), (identity.tag, 9, next_seq + 1));
+    assert_eq!(now.device.former, [Identity { tag: former.tag, base: former.base }]);
+    assert_eq!((now.hold, now.release, now.batch.is_none()), (None, None, true));
+    let left: Vec<_> = now.bound.iter().map(|batch| (batch.id, batch.rows, batch.body.is_empty())).collect();
+    assert_eq!(left, [(open.id, 1, false), (MarkerId::of(former.base, next_seq), 2, true)]);
+    assert!(now.bound.iter().all(|batch| matches!(batch.phase, Phase::Void(Cause::Copy, _))));
+
+    // Adopted again, it is no batch to be sent.
+    moved("old", None);
+    assert!(durable().markers.is_empty(), "not its own to prune any more");
+    assert_eq!((durable().batch.is_none(), durable().bound.len(), outbox.bound().unwrap()), (true, 2, 2));
+    assert_eq!(states()[..3], [bound; 3]);
+    assert_eq!(outbox.retry(Which::Ids(&ids[..1])).unwrap().returned, 1);
+    assert_eq!(outbox.drop_rows(Which::Ids(&ids[2..3])).unwrap().dropped, 1);
+    assert_eq!(states(), [queued, bound, queued, queued]);
+    assert_eq!(durable().bound.len(), 1, "nothing is left of the rows that waited");
+    // It turns up in the sheet after all.
+    commit(Transition::Present { spreadsheet: "old".into(), ids: ids[1..2].to_vec() });
+    assert_eq!((states(), durable().bound.len()), (vec![queued; 3], 0));
 }

@@ -117,7 +117,9 @@ impl World {
         device.hold = None;
         // A closed spreadsheet is asked for again by itself.
         let probes = matches!(stepped, Stepped::Hold(Hold::Closed { .. } | Hold::CannotCreate { .. }, _));
-        device.rests = matches!(stepped, Stepped::Idle | Stepped::Hold(..)) && !probes;
+        // An anchor in a spreadsheet that does not answer is asked for again too.
+        let waits = stepped == Stepped::Idle && !device.outbox.durable("", Duration::ZERO).unwrap().anchors.is_empty();
+        device.rests = matches!(stepped, Stepped::Idle | Stepped::Hold(..)) && !probes && !waits;
         device.awake_at = match &stepped {
             Stepped::Changed(_) | Stepped::Called => now,
             Stepped::WaitUntil(until) => device.clock.in_world(*until),

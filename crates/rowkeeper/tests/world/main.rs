@@ -25,8 +25,8 @@ use std::time::Instant;
 
 use net::{AfterDeath, Weather};
 use plans::{
-    Plan, amending, closing, crowded, dozing, moving, plan, restored, rolling, shared, squatted, stormy, twinned,
-    wandering,
+    Plan, abandoned, amending, closing, crowded, dozing, lost, moving, plan, restored, rolling, shared, squatted,
+    stormy, twinned, wandering,
 };
 use promise::Report;
 use world::World;
@@ -120,6 +120,11 @@ fn amendments_follow_their_rows_wherever_people_move_them() {
 }
 
 #[test]
+fn an_anchor_in_a_spreadsheet_that_is_closed_keeps_no_other_amendment_waiting() {
+    live("an_anchor_in_a_spreadsheet", share(3), abandoned);
+}
+
+#[test]
 fn metadata_that_others_fill_delays_rows_and_doubles_none() {
     live("metadata_that_others_fill", share(3), crowded);
 }
@@ -186,6 +191,13 @@ fn a_lone_row_after_a_quiet_time_takes_one_round_trip() {
 fn an_old_copy_of_the_state_notices_and_goes_on_as_a_new_device() {
     let report = live("an_old_copy", share(4), restored);
     assert!(report.copies > 0 || is_one_seed(), "{report}");
+}
+
+#[test]
+fn a_restored_copy_whose_spreadsheet_is_gone_goes_elsewhere_on_its_persons_word() {
+    let report = live("a_restored_copy", share(6), lost);
+    let left = report.events.count("people: look what a copy left behind");
+    assert!((report.copies > 0 && left > 0) || is_one_seed(), "{report}");
 }
 
 #[test]

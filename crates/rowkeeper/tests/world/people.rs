@@ -1,12 +1,13 @@
 //! People: in the sheet, at the device, and strangers whose tools use the same spreadsheet.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use google_emulator::CellValue;
 use rowkeeper::outbox::{Amended, Filter, Outbox, RowState, Value, Which};
 use serde_json::json;
-use sheet_courier::{Batch, Wish, sheet_id_of_table};
+use sheet_courier::{Batch, Cause, Hold, Phase, Wish, sheet_id_of_table};
 
 use super::device::Device;
 use super::net::CLOSED;
@@ -111,9 +112,49 @@ impl World {
         }
     }
 
+    /// What a copy held when it left a spreadsheet is settled by nobody else: its person looks whether it is there, when
+    /// nothing can be on its way any more.
+    pub(super) fn looks_what_a_copy_left(&mut self) {
+        for at in 0..self.devices.len() {
+            let outbox = self.devices[at].outbox.clone();
+            let bound = outbox.durable("", Duration::ZERO).unwrap().bound;
+            let is_left = |batch: &Batch| matches!(batch.phase, Phase::Void(Cause::Copy, _));
+            if bound.is_empty() || !bound.iter().all(is_left) {
+                continue;
+            }
+            let mut there = BTreeSet::new();
+            for sheet in self.net.google.spreadsheet_ids() {
+                let rows =
+                    self.net.google.tabs(&sheet).into_iter().filter_map(|tab| self.net.google.rows(&sheet, &tab));
+                there.extend(rows.flatten().flatten().filter_map(|cell| match cell {
+                    CellValue::Text(text) => Some(text),
+                    _ => None,
+                }));
+            }
+            for row in outbox.list(&Filter::default()).unwrap().into_iter().filter(|row| row.bound) {
+                let ids = [row.id];
+                if there.contains(&ids[0]) {
+                    assert_eq!(outbox.drop_rows(Which::Ids(&ids)).unwrap().dropped, 1);
+                } else {
+                    assert_eq!(outbox.retry(Which::Ids(&ids)).unwrap().returned, 1);
+                }
+                self.net.events.note("people: look what a copy left behind");
+                tell!(self, "somebody looks for {}: {}", ids[0], there.contains(&ids[0]));
+            }
+            self.person_decided(at);
+            self.devices[at].rests = false;
+            self.devices[at].awake_at = self.clock.world();
+        }
+    }
+
     /// The spreadsheet goes into the bin or is not shared any more; it comes back, or the device is told where to go.
     pub(super) fn closes_or_helps(&mut self, at: usize) {
         let Some(sheet) = self.devices[at].outbox.sheet().unwrap().map(|sheet| sheet.id) else { return };
+        let is_copy = matches!(self.devices[at].outbox.hold().unwrap(), Some(Hold::Copy { .. } | Hold::Retired { .. }));
+        if self.plan.restore > 0.0 && !is_copy && !self.net.closed.contains_key(&sheet) {
+            // A copy that never saw its spreadsheet does not know that it is one.
+            return;
+        }
         if !self.net.closed.contains_key(&sheet) {
             if self.chance.is(0.2) {
                 return self.bins(&sheet);

@@ -156,6 +156,16 @@ pub(crate) fn restored(seed: u64) -> Plan {
     }
 }
 
+/// The same, and then the copy cannot see the spreadsheet any more, and its person sends it elsewhere, or gives it back.
+pub(crate) fn lost(seed: u64) -> Plan {
+    Plan { closed: 0.2, ..restored(seed) }
+}
+
+/// Amendments are on their way in spreadsheets that are closed, and people send the devices elsewhere.
+pub(crate) fn abandoned(seed: u64) -> Plan {
+    Plan { closed: 0.02, ..amending(seed) }
+}
+
 /// People sort, delete and amend rows all the time.
 pub(crate) fn amending(seed: u64) -> Plan {
     Plan { devices: 2, amends: 0.1, people: 0.05, rows: 30, ..stormy(seed) }

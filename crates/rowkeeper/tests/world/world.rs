@@ -87,6 +87,8 @@ pub(super) enum Said {
     InFlight,
 }
 
+/// After that nothing is on its way any more, and what settles itself has done so.
+const A_GOOD_WHILE: Duration = Duration::from_secs(3 * 3600);
 /// By then markers were pruned that the backup does not know.
 pub(super) const OLD_BACKUP: Duration = Duration::from_secs(1800);
 pub(super) const LIMIT: outbox::Options = outbox::Options { max_bytes: 1 << 30 };
@@ -148,6 +150,7 @@ impl World {
     /// Lives until all rows are recorded and delivered, then looks at the sheet. An error is the story of what went wrong.
     pub(crate) fn live(&mut self) -> Result<Report, String> {
         let mut steps = 0;
+        let mut faults_over = None;
         while self.recorded < self.plan.rows || !self.is_quiet() {
             steps += 1;
             if self.recorded == self.plan.rows && steps % 50 == 0 {
@@ -164,6 +167,10 @@ impl World {
                 self.net.closed.clear();
                 for sheet in std::mem::take(&mut self.binned) {
                     let _ = self.net.google.set_trashed(&sheet, false);
+                }
+                let over = *faults_over.get_or_insert(self.clock.world());
+                if self.clock.world() > over + A_GOOD_WHILE {
+                    self.looks_what_a_copy_left();
                 }
             }
             if steps > if self.plan.left_out.is_some() { 15_000 } else { 60_000 } {

@@ -117,7 +117,11 @@ impl Courier {
             (Asked::Landed, Some(batch)) => {
                 glance::glance_with_markers(sheet, batch.tabs.iter().map(|tab| tab.sheet_id))
             }
-            (Asked::Void, Some(batch)) => Call::write(update(), registers::void_body(batch.id, &key, batch.digest)),
+            (Asked::Void, Some(batch)) => {
+                // Its spreadsheet may be one that was left, and adopted again, and the device another by now.
+                let key = self.key_of(batch.id, batch.seq);
+                Call::write(update(), registers::void_body(batch.id, &key, batch.digest))
+            }
             (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
             (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
             (Asked::Glance(tabs), _) => glance::glance(sheet, tabs.iter().map(|(_, id)| *id)),
@@ -141,6 +145,7 @@ impl Courier {
                 Call::write(update(), registers::next_body(sheet, successor))
             }
             (Asked::BoundCheck | Asked::BoundVoid, _) => self.bound_call(asked),
+            (Asked::Reach, _) => self.reach_call(sheet),
             (Asked::Release(ask), _) => self.release_call(*ask),
             // Without one there is nothing to ask: look instead.
             (Asked::Amend(ask), _) => self.amend_call(*ask).unwrap_or_else(|| wire::search(sheet, &[&key, LAYOUT_KEY])),

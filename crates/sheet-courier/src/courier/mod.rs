@@ -32,9 +32,9 @@ use crate::pace::{Backoff, Pace};
 use crate::room::{MOST_CELLS, Room};
 use crate::wire::{Call, SheetProperties};
 
-use amending::{Amending, Ask};
+use amending::{Amending, Ask, Parked};
 use landed::Landed;
-use moving::{Bound, Register};
+use moving::{Bound, Reach, Register};
 use releasing::Releasing;
 
 /// A read of a marker must begin this soon after the 400 that asked for it: a twin may have pruned it meanwhile.
@@ -146,6 +146,8 @@ pub struct Courier {
     /// The amendment whose turn it is.
     amend: Option<Amend>,
     amending: Amending,
+    /// Amendments that wait for a spreadsheet that does not answer.
+    parked: Vec<Parked>,
     /// Rows and amendments take turns.
     rows_went_last: bool,
     pace: Pace,
@@ -162,6 +164,7 @@ pub struct Courier {
     /// Since when the spreadsheet that it names is not shown to us.
     hidden_since: Option<Duration>,
     bound: Bound,
+    reach: Reach,
     releasing: Releasing,
     creating: Creating,
     /// The newest `Date` of Google's, and when it came.
@@ -215,6 +218,8 @@ enum Asked {
     Register,
     /// Writes that register.
     Claim,
+    /// Whether the spreadsheet can be written, before a copy leaves it for good.
+    Reach,
     /// The markers of ours in the spreadsheet of the first bound batch.
     BoundCheck,
     /// The void of that batch.
@@ -231,6 +236,8 @@ struct Trail {
     /// Whether an attempt may be alive that is not known to have been answered. True for every batch that was found,
     /// not frozen, by this holder of the lock.
     doubt: bool,
+    /// An attempt was refused. The one that the network sent before it, twice over, may have been applied.
+    refused: bool,
     /// When the last attempt of the rows ended; attempts of a dead process ended when the lock was taken.
     ended: Duration,
     /// When the batch's oldest row was recorded.
@@ -314,6 +321,7 @@ impl Courier {
             gathered_at: now,
             amend: None,
             amending: Amending::default(),
+            parked: Vec::new(),
             rows_went_last: false,
             backoffs: [Backoff::default(); 2],
             not_before: Duration::ZERO,
@@ -323,6 +331,7 @@ impl Courier {
             register: Register::Unread,
             hidden_since: None,
             bound: Bound::default(),
+            reach: Reach::Unasked,
             releasing: Releasing::from(now),
             // One that is found was about to be made by a process that died.
             creating: Creating::Unknown,
@@ -378,6 +387,7 @@ impl Courier {
     pub fn wish(&mut self, wish: Option<Wish>) {
         if self.state.wish != wish {
             self.state.wish = wish;
+            self.reach = Reach::Unasked;
             self.register = Register::Unread;
             self.hidden_since = None;
         }
@@ -510,7 +520,7 @@ impl Courier {
     fn without_sheet(&mut self, now: Duration) -> Next {
         match self.gathered.take() {
             None => Next::Gather,
-            Some(rows) if rows.is_empty() => self.idle(),
+            Some(rows) if rows.is_empty() => self.idle(now),
             Some(rows) => {
                 let ready = self.pace.ready_at(now);
                 if now < ready {
@@ -650,6 +660,7 @@ impl Trail {
     fn of_found(now: Duration) -> Self {
         Self {
             doubt: true,
+            refused: false,
             ended: now,
             oldest: Duration::ZERO,
             paid: false,

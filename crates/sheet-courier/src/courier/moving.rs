@@ -6,11 +6,12 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::{Asked, Courier, Creating, LOOK_AGAIN, Next, PROBE_EVERY};
-use crate::durable::{Cause, Hold, Marker, Phase, SheetRef, Transition, Wish};
-use crate::ids::{Fate, MarkerId};
+use crate::durable::{Batch, Cause, Hold, Marker, Phase, SheetRef, Transition, Wish};
+use crate::ids::{Fate, MarkerId, marker_key};
 use crate::mutation::Mutation;
 use crate::pace::Backoff;
 use crate::registers::{self, NEXT_KEY};
+use crate::shown;
 use crate::wire::{self, Call};
 
 /// What is known of the register that names the next spreadsheet.
@@ -35,6 +36,19 @@ impl Register {
         Self::Refused { at: now, read_at: now }
     }
 }
+
+/// Whether a copy, whose person wants another spreadsheet, can still look which rows are in its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Unasked,
+    Gone,
+}
+
+const IS_A_COPY: &str = "this state directory is a copy, or was restored from a backup, and its spreadsheet answers: it looks \
+                         there first which of its records came before";
+
+const LEFT_BEHIND: &str = "rows that a copy held may be in the spreadsheet that it left: only you can say, see \
+                           `rowkeeper queue list`";
 
 /// The first of the batches that are bound to an earlier spreadsheet.
 #[derive(Clone, Debug, Default)]
@@ -61,19 +75,21 @@ impl Courier {
     /// The next step towards another spreadsheet; none while only the old one's hold can be waited out.
     pub(super) fn moving(&mut self, wish: Wish, now: Duration) -> Option<Next> {
         let asked_for = matches!(wish, Wish::New | Wish::Adopt(_));
-        match &self.state.hold {
-            // Its rows may have been delivered by a newer state: elsewhere they would come a second time.
-            Some(Hold::Copy { .. } | Hold::Retired { .. }) if asked_for => {
-                let message = "this state directory is a copy, or was restored from a backup".to_owned();
-                return Some(Next::Commit(Transition::WishRefused { wish, message, hold: None }));
-            }
-            Some(_) if !asked_for => return None,
-            _ => {}
+        if self.state.hold.is_some() && !asked_for {
+            return None;
+        }
+        let is_own = matches!(&wish, Wish::Adopt(id) if self.is_our_sheet(id));
+        if self.is_copy() && (is_own || self.state.sheet.is_none()) {
+            return Some(Next::Commit(Transition::WishRefused { wish, message: IS_A_COPY.to_owned(), hold: None }));
         }
         if now < self.not_before {
             return Some(Next::Wait(self.not_before));
         }
-        let is_closed = matches!(self.state.hold, Some(Hold::Closed { .. }));
+        if self.is_copy() && self.reach == Reach::Unasked {
+            // Its rows may have been delivered by a newer state: if that can be seen it is looked for, by and by.
+            return Some(self.paced(Asked::Reach, now));
+        }
+        let is_closed = self.is_copy() || matches!(self.state.hold, Some(Hold::Closed { .. }));
         if let (Some(batch), false) = (&self.state.batch, is_closed) {
             // Before rows go elsewhere, no attempt may be able to land them here.
             return Some(match batch.phase.clone() {
@@ -115,10 +131,29 @@ impl Courier {
         tally.rekeys = 0;
         self.pace.store(&mut tally);
         // Only a batch in a closed spreadsheet is still open here. Rows that may be there stay with it.
-        let in_doubt = self.trail.doubt && !self.left_out(Mutation::BoundGivenBack);
+        let in_doubt = (self.trail.doubt || self.trail.refused) && !self.left_out(Mutation::BoundGivenBack);
         let open = self.state.batch.as_ref().filter(|batch| batch.spreadsheet != sheet.id);
-        let give_back = open.filter(|_| !in_doubt).map(|batch| batch.id);
-        Some(Transition::Moved { sheet, wish, give_back, tally })
+        let leaves = self.is_copy().then(|| self.identity_to_take().clone());
+        let give_back = open.filter(|_| !in_doubt && leaves.is_none()).map(|batch| batch.id);
+        Some(Transition::Moved { sheet, wish, give_back, leaves, tally })
+    }
+
+    fn is_copy(&self) -> bool {
+        matches!(self.state.hold, Some(Hold::Copy { .. } | Hold::Retired { .. }))
+    }
+
+    /// A write that leaves nothing behind: a copy would need its answer.
+    pub(super) fn reach_call(&self, sheet: &str) -> Call {
+        let spare = self.identity_to_take();
+        let body = registers::look_body(MarkerId::of(spare.base, 0), &marker_key(&spare.tag), &[]);
+        Call::write(wire::path(sheet, shown::SHOWING_TABS), body)
+    }
+
+    /// It answered: the wish does not come true.
+    pub(super) fn is_reached(&mut self) {
+        if let Some(wish) = self.state.wish.clone() {
+            self.due = Some(Transition::WishRefused { wish, message: IS_A_COPY.to_owned(), hold: None });
+        }
     }
 
     /// A spreadsheet was created.
@@ -219,9 +254,14 @@ impl Courier {
     }
 
     /// Nothing to do, unless rows are bound to a spreadsheet that does not answer.
-    pub(super) fn idle(&self) -> Next {
-        let bound = (!self.state.bound.is_empty()).then_some(self.bound.not_before);
-        match bound.into_iter().chain(self.amend_due_at()).min() {
+    pub(super) fn idle(&mut self, now: Duration) -> Next {
+        let bound = self.first_bound().map(|_| self.bound.not_before);
+        // Only a person can say what becomes of them; but they do wait.
+        let left = self.state.bound.iter().any(|batch| !can_be_asked_for(batch)).then_some(now + PROBE_EVERY);
+        if left.is_some() && self.trouble.is_none() {
+            self.trouble = Some(LEFT_BEHIND.to_owned());
+        }
+        match bound.into_iter().chain(left).chain(self.amend_due_at()).min() {
             None => Next::Idle,
             Some(at) => Next::Wait(at),
         }
@@ -229,7 +269,8 @@ impl Courier {
 
     /// Looks after the first batch that is bound to an earlier spreadsheet: hourly while that is closed.
     pub(super) fn settle_bound(&self, now: Duration) -> Option<Next> {
-        if self.state.bound.is_empty() || now < self.bound.not_before || now < self.not_before {
+        self.first_bound()?;
+        if now < self.bound.not_before || now < self.not_before {
             return None;
         }
         if self.bound.void && now < self.pace.ready_at(now) {
@@ -244,21 +285,28 @@ impl Courier {
         self.bound_later(now + wait);
     }
 
+    fn first_bound(&self) -> Option<&Batch> {
+        self.state.bound.iter().find(|batch| can_be_asked_for(batch))
+    }
+
     /// Nothing can be learned of the first one now: the next one's turn.
     fn bound_later(&mut self, until: Duration) {
-        let others = self.state.bound.len().min(1);
-        self.state.bound.rotate_left(others);
+        if let Some(at) = self.state.bound.iter().position(can_be_asked_for) {
+            let batch = self.state.bound.remove(at);
+            self.state.bound.push(batch);
+        }
         self.bound.wait(until);
     }
 
     pub(super) fn bound_closed(&mut self, why: &str, now: Duration) {
-        let each = u32::try_from(self.state.bound.len()).unwrap_or(u32::MAX).max(1);
+        let asked_for = self.state.bound.iter().filter(|batch| can_be_asked_for(batch)).count();
+        let each = u32::try_from(asked_for).unwrap_or(u32::MAX).max(1);
         self.bound_later(now + PROBE_EVERY / each);
         self.trouble = Some(format!("rows may be in an earlier spreadsheet, which does not say so: {why}"));
     }
 
     pub(super) fn bound_call(&self, asked: &Asked) -> Call {
-        let Some(batch) = self.state.bound.first() else { return wire::get_tabs("") };
+        let Some(batch) = self.first_bound() else { return wire::get_tabs("") };
         let key = self.key_of(batch.id, batch.seq);
         match asked {
             Asked::BoundVoid => {
@@ -271,7 +319,8 @@ impl Courier {
 
     /// A 200 about a bound batch.
     pub(super) fn bound_answered(&mut self, asked: &Asked, body: &[u8], date: Option<i64>, now: Duration) -> bool {
-        let Some(batch) = self.state.bound.first().cloned() else { return false };
+        let Some(batch) = self.first_bound().cloned() else { return false };
+        let is_copys = matches!(batch.phase, Phase::Void(Cause::Copy, _));
         let id = i64::from(batch.id.as_u32());
         let fate = if *asked == Asked::BoundVoid {
             let ours = wire::parse_batch_reply(body)
@@ -284,6 +333,13 @@ impl Courier {
             let Some(found) = wire::parse_search(body) else { return false };
             match found.iter().find(|found| found.metadata_id == id) {
                 Some(found) if found.metadata_value == Fate::Applied.value(batch.digest) => Fate::Applied,
+                // Another copy may have sent its rows in another batch, and taken its marker away again.
+                found
+                    if is_copys && found.is_none_or(|found| found.metadata_value == Fate::Void.value(batch.digest)) =>
+                {
+                    self.bound_closed("another copy of this device may have sent them", now);
+                    return true;
+                }
                 Some(found) if found.metadata_value == Fate::Void.value(batch.digest) => Fate::Void,
                 // A copy's: a person has to tell what became of the rows.
                 Some(_) => {
@@ -301,4 +357,9 @@ impl Courier {
         self.due = Some(Transition::BoundSettled(marker));
         true
     }
+}
+
+/// Rows that were never in a batch have no marker: nothing can be asked about them.
+fn can_be_asked_for(batch: &Batch) -> bool {
+    !batch.body.is_empty()
 }

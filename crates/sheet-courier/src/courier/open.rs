@@ -148,7 +148,8 @@ impl Courier {
                 tally.size_limit_bytes = (batch.body.len() / 2).min(tally.size_limit_bytes / 2).max(1);
                 Verdict::Halve(batch.rows.div_ceil(2))
             }
-            Cause::NoAnswer => Verdict::Aside(reason),
+            // What a copy left behind is never open. If it were, only a person could say what becomes of it.
+            Cause::NoAnswer | Cause::Copy => Verdict::Aside(reason),
             Cause::Full | Cause::Move | Cause::Layout => Verdict::Return,
         };
         let mut hold = None;

@@ -13,13 +13,16 @@ use super::{Asked, Courier, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::LET_PASS;
 use crate::a1;
 use crate::anchors::OPEN;
-use crate::durable::{Hold, Marker, Release, Transition};
+use crate::durable::{Hold, Identity, Marker, Release, Transition};
 use crate::ids::{MarkerId, marker_key};
 use crate::layout::ID_COLUMN;
 use crate::mutation::Mutation;
 use crate::registers::{self, NEXT_KEY};
 use crate::shown;
 use crate::wire::{self, Call, Metadata, SheetProperties};
+
+/// What the person of a copy can do about a spreadsheet that does not answer.
+pub(super) const IF_GONE: &str = "if it is gone for good say `rowkeeper sheet new`";
 
 /// Row ids that one look asks for: a few megabytes of answer.
 const IDS_A_LOOK: u32 = 20_000;
@@ -208,10 +211,14 @@ impl Courier {
         markers
     }
 
+    pub(super) fn identity_to_take(&self) -> &Identity {
+        self.state.release.as_ref().map_or(&self.state.spare, |release| &release.identity)
+    }
+
     pub(super) fn release_call(&self, ask: Ask) -> Call {
         let (place, base) = (self.releasing.place(), self.state.device.base);
         let look = |path: &str, ranges: &[String]| {
-            let spare = self.state.release.as_ref().map_or(&self.state.spare, |release| &release.identity);
+            let spare = self.identity_to_take();
             let id = MarkerId::of(spare.base, self.releasing.refused);
             Call::write(wire::path(place, path), registers::look_body(id, &marker_key(&spare.tag), ranges))
         };
@@ -469,7 +476,7 @@ impl Courier {
             Ask::Successor if is_absent || (told && at > 0) => self.followed(None),
             Ask::Tabs | Ask::Headers | Ask::Ids if told && at > 0 => self.releasing.stage = Stage::After(at),
             _ => {
-                let why = format!("a spreadsheet that rows may have gone to cannot be read: {message}");
+                let why = format!("a spreadsheet that rows may have gone to cannot be read: {message}; {IF_GONE}");
                 let stage = self.releasing.stage.clone();
                 self.look_again_later(stage, &why, now);
             }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
-use super::moving::Register;
+use super::moving::{Reach, Register};
+use super::releasing::IF_GONE;
 use super::{
     Asked, Courier, Creating, Doing, LONGEST_GAP, LOOK_AGAIN, Next, OLD_HEADER, PROBE_API_EVERY, PROBE_EVERY, Settle,
 };
@@ -62,6 +63,7 @@ impl Courier {
         {
             self.trail.others_answered = true;
         }
+        self.trail.refused |= asked == Asked::Batch && matches!(reading, Reading::Refused(_) | Reading::TooLarge);
         if asked == Asked::Create && !matches!(reading, Reading::Success(_) | Reading::Unknown(_)) {
             self.creating = Creating::NotMade;
         }
@@ -169,6 +171,10 @@ impl Courier {
                 None => return false,
             },
             Asked::Adopt(_) | Asked::Register | Asked::Claim => return self.moved_on(asked, body),
+            Asked::Reach => match wire::parse_batch_reply(body) {
+                Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => self.is_reached(),
+                _ => return false,
+            },
             Asked::Amend(ask) => return self.amend_answered(*ask, body, date, now),
             Asked::Release(ask) => return self.release_answered(*ask, body, now),
             Asked::BoundCheck | Asked::BoundVoid => return self.bound_answered(asked, body, date, now),
@@ -268,7 +274,7 @@ impl Courier {
         if found.metadata_id != i64::from(batch.id.as_u32()) {
             return false;
         }
-        if found.metadata_key != self.key() {
+        if found.metadata_key != self.key_of(batch.id, batch.seq) {
             self.not_to_be_had(true);
         } else if is_value(Fate::Applied) {
             self.is_applied(date, now);
@@ -326,6 +332,8 @@ impl Courier {
             Asked::Claim if self.left_out(Mutation::OwnSuccessor) => self.register = Register::NotToBeHad,
             Asked::Claim => self.register = Register::refused(now),
             Asked::BoundVoid => self.bound.look_again(now),
+            // By the spreadsheet itself, which is there.
+            Asked::Reach => self.is_reached(),
             Asked::Amend(ask) => self.amend_refused(*ask, message, now, random),
             Asked::Release(ask) => self.release_refused(*ask, message, now, random),
             Asked::Create => {
@@ -382,6 +390,10 @@ impl Courier {
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
             (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound_closed(&message, now),
+            (Asked::Reach, Closed::NotFound | Closed::Forbidden) => {
+                self.reach = Reach::Gone;
+                return;
+            }
             (Asked::Release(ask), _) => {
                 return self.release_closed(*ask, message, why == Closed::NotFound, now, random);
             }
@@ -398,7 +410,9 @@ impl Courier {
             self.due = Some(Transition::Held(hold));
         } else {
             // The probe of a hold: it stays as it is on disk.
-            self.later(asked, self.trouble.clone().unwrap_or_default(), now, random);
+            let is_copy = matches!(self.state.hold, Some(Hold::Copy { .. }));
+            let advice = if is_copy { alloc::format!("; {IF_GONE}") } else { String::new() };
+            self.later(asked, self.trouble.clone().unwrap_or_default() + &advice, now, random);
         }
     }
 
@@ -562,6 +576,6 @@ enum Settled {
 fn is_write(asked: &Asked) -> bool {
     match asked {
         Asked::Release(ask) => ask.is_write(),
-        other => matches!(other, Asked::Batch | Asked::Void | Asked::Create | Asked::Claim),
+        other => matches!(other, Asked::Batch | Asked::Void | Asked::Create | Asked::Claim | Asked::Reach),
     }
 }

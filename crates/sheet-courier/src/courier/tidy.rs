@@ -26,7 +26,7 @@ impl Courier {
                 return Next::Commit(Transition::Stamped(ids, google));
             }
         }
-        self.prune_now(PRUNE_AT_LEAST, now).unwrap_or_else(|| self.idle())
+        self.prune_now(PRUNE_AT_LEAST, now).unwrap_or_else(|| self.idle(now))
     }
 
     pub(super) fn prune_now(&mut self, at_least: usize, now: Duration) -> Option<Next> {

@@ -82,6 +82,16 @@ enum Stage {
     Close(Closing, bool),
 }
 
+/// An amendment that waits until its spreadsheet answers again. Those of rows in other spreadsheets go on.
+#[derive(Clone, Debug)]
+pub(super) struct Parked {
+    amend: i64,
+    /// Where its anchor is; or where it would be, behind another's.
+    spreadsheet: String,
+    is_anchored: bool,
+    until: Duration,
+}
+
 /// A tab with a column of row ids.
 #[derive(Clone, Debug)]
 pub(super) struct SeenTab {
@@ -136,9 +146,16 @@ impl Courier {
         self.amend = due;
     }
 
-    /// An amendment that could not go on meanwhile.
+    /// Amendments that are not to be handed over at `now`: their spreadsheets do not answer. One that a person has sent
+    /// again is.
+    pub fn parked(&self, now: Duration) -> Vec<i64> {
+        self.parked.iter().filter(|parked| now < parked.until).map(|parked| parked.amend).collect()
+    }
+
+    /// An amendment that could not go on meanwhile. One that waits for a person is none.
     pub(super) fn amend_due_at(&self) -> Option<Duration> {
-        self.amend.as_ref().map(|_| self.amending.not_before)
+        let behind = self.parked.iter().filter(|parked| !parked.is_anchored).map(|parked| parked.until);
+        self.amend.as_ref().map(|_| self.amending.not_before).into_iter().chain(behind).min()
     }
 
     /// The next step of the amendment at hand; none if there is nothing to do for it now.
@@ -166,8 +183,8 @@ impl Courier {
             Stage::Tabs(_) => Ask::Tabs,
             Stage::Headers(..) => Ask::Headers,
             Stage::Ids(..) => Ask::Ids,
-            Stage::Show(spreadsheet, _) if anchor.is_none() => return Some(self.new_anchor(spreadsheet.clone())),
-            Stage::Create(spreadsheet, _, false) => return Some(self.new_anchor(spreadsheet.clone())),
+            Stage::Show(place, _) if anchor.is_none() => return Some(self.new_anchor(place.clone(), now)),
+            Stage::Create(place, _, false) => return Some(self.new_anchor(place.clone(), now)),
             Stage::Show(..) => Ask::Show,
             Stage::Create(..) => Ask::Create,
             Stage::Check(_) => Ask::Check,
@@ -196,11 +213,24 @@ impl Courier {
         Some(Next::Ask(Asked::Amend(ask)))
     }
 
-    fn new_anchor(&self, spreadsheet: String) -> Next {
+    /// One at a time in each spreadsheet: an earlier one that may be open there is closed first.
+    fn new_anchor(&mut self, spreadsheet: String, now: Duration) -> Next {
         let Some(amend) = &self.amend else { return Next::Gather };
+        let is_there = |other: &&Parked| other.is_anchored && other.spreadsheet == spreadsheet;
+        if let Some(until) = self.parked.iter().find(is_there).map(|other| other.until) {
+            let until = until.max(now + LOOK_AGAIN / 4);
+            self.park(Parked { amend: amend.handle, spreadsheet, is_anchored: false, until });
+            self.amend_ends();
+            return Next::Gather;
+        }
         let device = &self.state.device;
         let (seq, id) = (device.next_seq, MarkerId::of(device.base, device.next_seq));
         Next::Commit(Transition::Anchored { amend: amend.handle, anchor: Anchor { id, seq, spreadsheet } })
+    }
+
+    fn park(&mut self, parked: Parked) {
+        self.parked.retain(|other| other.amend != parked.amend);
+        self.parked.push(parked);
     }
 
     /// The anchor is on disk.
@@ -220,8 +250,11 @@ impl Courier {
     pub(super) fn anchor_closed(&mut self, marker: Marker, is_written: bool, now: Duration) {
         self.state.anchors.retain(|id| *id != marker.id);
         let target = self.amend.as_mut().and_then(|amend| amend.anchor.take());
+        let place = target.as_ref().map(|anchor| &anchor.spreadsheet);
+        // What waited behind it goes on.
+        self.parked.retain(|parked| Some(&parked.spreadsheet) != place);
         let current = self.state.sheet.as_ref().map(|sheet| &sheet.id);
-        if target.as_ref().map(|anchor| &anchor.spreadsheet) == current {
+        if place == current {
             self.settled_at.push((marker.id, now));
             self.state.markers.push(marker);
         }
@@ -507,7 +540,13 @@ impl Courier {
             }
             None => {
                 self.trouble = Some(format!("an amendment waits for an earlier spreadsheet: {message}"));
-                self.amending.not_before = now + PROBE_EVERY;
+                let (Some(amend), Some(spreadsheet)) = (&self.amend, target) else { return true };
+                // The anchor stays known, and is closed as soon as that is possible.
+                let (amend, until) = (amend.handle, now + PROBE_EVERY);
+                self.park(Parked { amend, spreadsheet, is_anchored: true, until });
+                let reason =
+                    format!("it was being written in an earlier spreadsheet, which does not answer: {message}");
+                self.due = Some(Transition::Stuck { amend, reason });
             }
         }
         true
