@@ -1,5 +1,6 @@
 //! A device: its configuration, its outbox and its sign-in, and the loops that drive them.
 
+pub(crate) mod bin;
 mod deliver;
 mod run;
 mod sheets;

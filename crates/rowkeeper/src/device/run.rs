@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Device;
+use super::bin::BinLooks;
 use super::deliver::{DeliverError, PATIENCE, attempt, hold_advice};
 use crate::clock::{Stop, Woke};
 use crate::delivery::{self, Bell, Change, Delivery, DeliveryLock, Stepped};
@@ -22,7 +23,8 @@ pub enum Event {
     SignInFailed(SignInError),
     /// Something about the rows became durable.
     Delivery(Change),
-    /// Nothing is wrong yet: the sign-in will end by itself, or lacks a permission that rows do not need; one line.
+    /// Nothing is wrong yet: the sign-in will end by itself, or lacks a permission that rows do not need, or the
+    /// spreadsheet lies in the bin; one line.
     Notice(String),
     /// Something is wrong and will be tried again; one line.
     Trouble(String),
@@ -56,6 +58,7 @@ impl Device {
         let mut api = |request: &_, timeouts: &_| attempt(session, &*self.clock, request, timeouts);
         let mut kept_alive = self.clock.mono();
         let mut noticed = None;
+        let mut bin = BinLooks::new(self.clock.mono());
         while !stop.is_stopped() {
             let grant = session.status();
             if grant.state != GrantState::SignedIn {
@@ -92,7 +95,9 @@ impl Device {
                 }
                 Ok(Stepped::Idle) => {
                     on(Event::Idle);
-                    self.clock.mono() + idle
+                    bin.look(self, &*self.clock).into_iter().for_each(|why| on(Event::Notice(why)));
+                    let later = self.clock.mono() + idle;
+                    if self.clock.mono() < bin.next { later.min(bin.next) } else { later }
                 }
                 Err(error) => {
                     on(Event::Trouble(format!("the outbox does not answer: {error}")));

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use sheet_courier::ID_COLUMN;
 
 use super::{Finding, Patient, TIMEOUTS, Verdict, bad, good, skipped, told, warning};
+use crate::device::bin::{advice as bin_advice, is_binned};
 use crate::device::{drive_origin, sheets_origin};
 use crate::http::{Request, Response};
 use crate::session::{AccessError, AttemptError, TokenError, Tried};
@@ -140,23 +141,13 @@ fn get(patient: &Patient, path: &str) -> Result<Response, AttemptError> {
     patient.session.authorised(&request, &TIMEOUTS)
 }
 
-/// A spreadsheet in the bin takes rows as before, and is gone when the bin is emptied (docs/google.md, S19).
 fn bin(patient: &Patient, spreadsheet: &str, title: &str) -> Finding {
-    #[derive(Deserialize)]
-    struct File {
-        #[serde(default)]
-        trashed: bool,
-    }
-    let url = format!("{}/drive/v3/files/{spreadsheet}?fields=trashed", drive_origin(&patient.config));
-    let request = Request { method: "GET".into(), url, headers: Vec::new(), body: Vec::new().into() };
-    let answer = patient.session.authorised(&request, &TIMEOUTS).ok().filter(|answer| answer.status == 200);
-    match answer.and_then(|answer| serde_json::from_slice::<File>(&answer.body).ok()) {
-        Some(File { trashed: true }) => warning(
-            "bin",
-            "the spreadsheet lies in the bin of Google Drive, and its rows go when that is emptied",
-            format!("drive.google.com: Bin, \"{title}\", Restore; or go on in another with `rowkeeper sheet new`"),
-        ),
-        Some(File { trashed: false }) => good("bin", "the spreadsheet is not in it"),
+    match is_binned(&patient.session, &patient.config, spreadsheet) {
+        Some(true) => {
+            let (what, advice) = bin_advice(title);
+            warning("bin", what, advice)
+        }
+        Some(false) => good("bin", "the spreadsheet is not in it"),
         None => skipped(
             "bin",
             "nobody can look whether the spreadsheet is in it: the Drive API is not enabled, which is fine",

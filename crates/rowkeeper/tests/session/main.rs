@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, and so may what they are written with")]
 
+mod binned;
 mod board;
 mod calls;
 mod clocks;

@@ -161,8 +161,16 @@ impl World {
     }
 
     pub(crate) fn session_with(&self, config: Config) -> Session {
+        self.device_with(config).session()
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.device_with(self.config())
+    }
+
+    fn device_with(&self, config: Config) -> Device {
         let edges = Edges { http: Arc::clone(&self.net) as _, clock: Arc::new(Mortal(Arc::clone(&self.net))) };
-        Device::open_with(config, edges).unwrap().session()
+        Device::open_with(config, edges).unwrap()
     }
 
     /// What the doctor finds.

@@ -1,0 +1,59 @@
+//! A spreadsheet that somebody put into the bin of Google Drive: rows still go there, and go with it.
+
+use google_emulator::Faults;
+use rowkeeper::clock::Stop;
+use rowkeeper::delivery::Change;
+use rowkeeper::record::Record;
+use rowkeeper::{Device, Event};
+
+use crate::world::World;
+
+fn record(device: &Device, word: &str) {
+    device.recorder().record(Record::from_words([word], None).unwrap()).unwrap();
+}
+
+/// A daemon says so within a day, and `status` until it is out again; whoever cannot look says nothing.
+#[test]
+fn a_daemon_says_that_its_spreadsheet_is_in_the_bin() {
+    for can_look in [true, false] {
+        let world = World::new();
+        world.signed_in();
+        let device = world.device();
+        record(&device, "a=1");
+        let (stop, mut notices, mut idle, mut last_errors) = (Stop::new(), Vec::new(), 0, Vec::new());
+        let mut on = |event: Event| match event {
+            Event::Delivery(Change::Delivered(_)) => {
+                let sheet = device.status().unwrap().sheet.unwrap().spreadsheet_id;
+                world.google(|model| model.set_trashed(&sheet, true)).unwrap();
+                if !can_look {
+                    let rule = r#"{"path": "/drive/", "action": {"do": "status", "status": 403}}"#;
+                    let rules = vec![serde_json::from_str(rule).unwrap()];
+                    world.google(|model| model.set_faults(Faults { rules, ..Faults::default() }));
+                }
+            }
+            Event::Notice(why) => notices.push((world.board.world().as_secs() / 3600, why)),
+            // Each look, and each day.
+            Event::Idle => {
+                idle += 1;
+                let status = device.status().unwrap();
+                last_errors.push(status.delivery.last_error.is_some());
+                if idle == 3 {
+                    world.google(|model| model.set_trashed(&status.sheet.unwrap().spreadsheet_id, false)).unwrap();
+                }
+                if idle == 8 {
+                    stop.stop();
+                }
+            }
+            _ => {}
+        };
+        device.run(&mut on, &stop).unwrap();
+        if can_look {
+            // At once, not again when it is out; and what was said is taken back.
+            assert_eq!(notices.len(), 1, "{notices:?}");
+            assert!(notices[0].0 == 1 && notices[0].1.contains("in the bin of Google Drive"), "{notices:?}");
+            assert!(last_errors[2] && !last_errors[7], "{last_errors:?}");
+        } else {
+            assert!(notices.is_empty() && !last_errors.contains(&true), "{notices:?} {last_errors:?}");
+        }
+    }
+}
