@@ -117,7 +117,10 @@ fn many(
         if answer.result == Outcome::Refused {
             exit = Exit::Failed;
         }
-        failed = print_json(answer).err();
+        failed = print_json(answer).err().map(|error| {
+            let what = "cannot be answered, and may or may not be kept; try again with ids";
+            Failure::new(error.exit, format!("from line {} on: {what} ({error})", answer.line))
+        });
         failed.is_none()
     });
     match (failed, served) {

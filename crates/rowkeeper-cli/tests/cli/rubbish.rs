@@ -267,6 +267,9 @@ fn wrong_usage_is_two() {
         let ran = device.run(command).exits(2);
         assert!(!ran.err.is_empty() && ran.out.is_empty(), "{ran:?}");
     }
+    let google = Google::start();
+    let taken = google.url().replace("http://", "");
+    device.run(&["emulator", "--listen", &taken]).exits(2).says("take another port");
     // Nobody to sign in with is a matter of the configuration, not of a person with a phone.
     device.record(&["a=1"]);
     for command in [&["sign-in"][..], &["run"], &["deliver"], &["token"], &["proxy"]] {
@@ -335,6 +338,9 @@ fn a_network_that_is_not_there_is_weather() {
     // A port that was just free.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let google = Google::start();
+    // Nobody waits for an approval: there is no code yet.
+    let daemon = Device::of(&format!("http://{nobody}")).start(&["run"]);
+    daemon.line(|line| line.contains("not signed in yet: no connection"));
     let device = google.signed_in().with("ROWKEEPER_EMULATOR", &format!("http://{nobody}"));
     device.record(&["a=1"]);
     device.run(&["deliver", "--for", "1s"]).exits(75);

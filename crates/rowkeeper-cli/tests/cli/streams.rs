@@ -170,6 +170,20 @@ fn a_reader_that_goes_away_does_not_stop_the_recording() {
     assert_eq!(device.status()["queue"]["waiting"], 2_000);
 }
 
+/// Whoever cannot hear the answers must not take them for refusals.
+#[test]
+fn answers_that_cannot_be_written_are_said() {
+    let device = Device::alone();
+    let mut command = device.command(&["record", "--stdin"]);
+    command.stdin(Stdio::piped()).stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"a\":1}\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("from line 1 on: cannot be answered"), "{ended:?}");
+    assert_eq!(device.status()["queue"]["waiting"], 1);
+}
+
 #[test]
 fn programs_may_record_at_once() {
     let device = Device::alone();
