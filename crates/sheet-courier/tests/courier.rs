@@ -560,8 +560,8 @@ fn copy_that_looks(header: &[&str]) -> Desk {
     desk.ok(&search(&[register(1, 4)]));
     assert!(String::from_utf8_lossy(&desk.call().body).contains(identity.tag.as_str()), "the claim");
     desk.ok(&reply(retired, json!([])));
-    assert!(desk.call().path.contains("/developerMetadata/"), "the successor");
-    desk.not_found();
+    assert!(desk.call().path.contains("/developerMetadata:search"), "the successor");
+    desk.ok(&json!({}));
     let grid = json!({"rowCount": 50, "columnCount": 9});
     assert!(desk.call_within(HOUR).path.contains(":batchUpdate"), "the tabs");
     desk.ok(&reply(retired, json!([{"properties": {"sheetId": tab(), "title": "t", "gridProperties": grid}}])));
@@ -755,4 +755,55 @@ fn a_refused_batch_that_nobody_looked_for_is_in_doubt_when_rows_go_elsewhere() {
         };
         assert_eq!(give_back.is_some(), is_given_back, "{status}: {:?}", desk.commits);
     }
+}
+
+/// 404 is also what a spreadsheet says that is gone for the moment. Its batch may have been applied.
+#[test]
+fn a_marker_in_a_spreadsheet_that_is_not_there_is_not_known_to_be_absent() {
+    let not_there_is_it = |spreadsheet_is_there: bool| {
+        let open = batch(1, SHEET, Phase::Void(Cause::TooBig, String::new()), &HEADER);
+        let mut desk = Desk::new(Durable { batch: Some(open), ..durable() });
+        assert!(desk.call().path.ends_with(":search"));
+        desk.ok(&json!({}));
+        assert!(desk.call().path.contains(":batchUpdate"));
+        desk.refused();
+        for _ in 0..2 {
+            let path = desk.call_within(HOUR).path;
+            assert!(path.contains("/developerMetadata/"), "{path}");
+            desk.not_found();
+        }
+        assert!(desk.call_within(HOUR).path.ends_with(":search"));
+        if spreadsheet_is_there {
+            desk.ok(&json!({}))
+        } else {
+            desk.not_found()
+        }
+        _ = desk.step();
+        desk.commits
+    };
+    let there = not_there_is_it(true);
+    assert!(matches!(&there[..], [Transition::Rekeyed { .. }]), "{there:?}");
+    let gone = not_there_is_it(false);
+    assert!(matches!(&gone[..], [Transition::Held(Hold::Closed { .. })]), "{gone:?}");
+}
+
+/// Rows may have gone on to its successor.
+#[test]
+fn a_copy_does_not_take_a_spreadsheet_that_is_not_there_for_the_last_one() {
+    let mut desk = Desk::new(Durable { hold: Some(Hold::Copy { marker: 1 }), ..durable() });
+    assert!(desk.call().path.ends_with(":search"));
+    desk.ok(&search(&[register(1, 4)]));
+    let made = metadata(MarkerId::of_retired(BASE), &key(), "fedcba");
+    let reply = json!({"createDeveloperMetadata": {"developerMetadata": made}});
+    assert!(desk.call().path.contains(":batchUpdate"), "the claim");
+    desk.ok(&json!({"spreadsheetId": SHEET, "replies": [reply]}));
+    for _ in 0..2 {
+        let path = desk.call_within(2 * HOUR).path;
+        assert!(path.ends_with(":search"), "{path}");
+        desk.not_found();
+    }
+    let next = metadata(MarkerId::of_next(SHEET), "rknext", "after");
+    assert!(desk.call_within(2 * HOUR).path.contains("/current/developerMetadata:search"));
+    desk.ok(&search(&[next]));
+    assert!(desk.call().path.contains("/after:batchUpdate"), "its register is claimed too");
 }

@@ -266,6 +266,8 @@ enum Settle {
     Read(Duration, String),
     /// The id is not to be had: when no attempt of the rows can be alive any more, read it again.
     ReadAgain(Duration, String),
+    /// Then it was not there, or the spreadsheet was not: a look at all markers tells which.
+    Confirm,
 }
 
 /// The last attempt to create a spreadsheet, if the disk says that there was one.

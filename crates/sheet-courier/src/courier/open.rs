@@ -187,6 +187,7 @@ impl Courier {
                 self.settle = Settle::No;
                 None
             }
+            Settle::Confirm => Some(Next::Ask(Asked::Check)),
             Settle::ReadAgain(at, _) if now < *at => Some(Next::Wait(*at)),
             Settle::ReadAgain(..) => Some(Next::Ask(Asked::Marker)),
         }

@@ -228,7 +228,8 @@ impl Courier {
                 Call::write(wire::path(place, ":batchUpdate"), registers::retire_body(base, &self.key(), tag))
             }
             (Ask::Register, _) => wire::get_marker(place, MarkerId::of_retired(base)),
-            (Ask::Successor, _) => wire::get_marker(place, MarkerId::of_next(place)),
+            // Not by its id: 404 would say that it is not there, or that the spreadsheet is not.
+            (Ask::Successor, _) => wire::search(place, &[NEXT_KEY]),
             (Ask::Headers, Stage::Headers(_, tabs)) => {
                 let ranges: Vec<String> = tabs.iter().map(|tab| a1::a1_first_row(&tab.title)).collect();
                 look(shown::SHOWING_COLUMNS, &ranges)
@@ -305,8 +306,10 @@ impl Courier {
                 }
             }
             (Ask::Successor, _) => {
-                let Some(found) = wire::parse_metadata(body) else { return false };
-                self.followed(Some(found.metadata_value).filter(|_| found.metadata_key == NEXT_KEY));
+                let Some(found) = wire::parse_search(body) else { return false };
+                let id = i64::from(MarkerId::of_next(self.releasing.place()).as_u32());
+                let next = found.into_iter().find(|found| found.metadata_id == id && found.metadata_key == NEXT_KEY);
+                self.followed(next.map(|found| found.metadata_value));
             }
             (_, stage @ (Stage::Tabs(_) | Stage::Headers(..) | Stage::Ids(..))) => {
                 let reply = wire::parse_batch_reply(body);
@@ -473,7 +476,7 @@ impl Courier {
                 self.releasing.stage = Stage::Claim(at);
                 self.later(&Asked::Release(ask), message, now, random);
             }
-            Ask::Successor if is_absent || (told && at > 0) => self.followed(None),
+            Ask::Successor if told && at > 0 => self.followed(None),
             Ask::Tabs | Ask::Headers | Ask::Ids if told && at > 0 => self.releasing.stage = Stage::After(at),
             _ => {
                 let why = format!("a spreadsheet that rows may have gone to cannot be read: {message}; {IF_GONE}");

@@ -294,7 +294,7 @@ impl Courier {
         let (waited, reason) = match mem::replace(&mut self.settle, Settle::No) {
             Settle::ReadAgain(_, reason) => (true, reason),
             Settle::Read(_, reason) => (false, reason),
-            Settle::No => (false, String::new()),
+            Settle::No | Settle::Confirm => (false, String::new()),
         };
         let is_void = matches!(batch.phase, Phase::Void(..));
         if !foreign && !is_void {
@@ -386,6 +386,11 @@ impl Courier {
 
     fn closed(&mut self, asked: &Asked, why: Closed, message: String, now: Duration, random: u32) {
         match (asked, why) {
+            (Asked::Marker, Closed::NotFound) if matches!(self.settle, Settle::ReadAgain(..)) => {
+                // Of a spreadsheet that is not there nothing is: under a new id the rows would come twice.
+                self.settle = Settle::Confirm;
+                return;
+            }
             (Asked::Marker, Closed::NotFound) => return self.not_to_be_had(false),
             (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
@@ -493,6 +498,9 @@ impl Courier {
                 self.checked_at = Some(began);
                 if self.state.hold.is_some() {
                     self.due = Some(Transition::Released);
+                } else if self.settle == Settle::Confirm {
+                    self.settle = Settle::No;
+                    self.due = Some(self.rekey());
                 }
             }
             Sight::Ours(fate) => {
