@@ -70,10 +70,10 @@ pub use wire::Call;
 pub const D: Duration = Duration::from_secs(10 * 60);
 /// A contact check is good for this long.
 pub const C: Duration = Duration::from_secs(5 * 60);
-/// No marker is pruned younger.
-pub const R: Duration = Duration::from_secs(15 * 60);
-/// A copy that goes on waits so long first: its twin's last check is good for [`C`], what is sent on its strength lands
-/// within [`D`] after its attempt ended, and an attempt of 200 s and a read a minute old are within another [`C`].
-pub const LET_PASS: Duration = Duration::from_secs(20 * 60);
+/// No marker is pruned younger: a check is good for [`C`], what is sent on its strength lands within [`D`] after its
+/// attempt ended, and an attempt of 200 s and a read a minute old are within another [`C`].
+pub const R: Duration = Duration::from_secs(20 * 60);
+/// A copy that goes on waits so long first, for the same reasons: its twin's last check must be over.
+pub const LET_PASS: Duration = R;
 /// The age wished for before a marker in doubt is pruned.
 pub const R_DOUBT: Duration = Duration::from_secs(24 * 3600);
