@@ -22,6 +22,8 @@ const LATER: Option<i32> = Some(75);
 pub(crate) fn run() -> Outcome {
     full()?;
     println!("a full disk: \"not recorded\" and 75, daemons lived on, and all went on when there was room");
+    own()?;
+    println!("a disk that the queue itself filled: what is kept of it was enough to deliver all");
     failing()?;
     println!("a failing disk: \"not recorded\" and 75; after a restart all that was acknowledged was there");
     Ok(())
@@ -85,6 +87,61 @@ fn full() -> Outcome {
         let ran = daemon.end(Duration::from_secs(30))?;
         ensure!(ran.code == Some(0), "a daemon that lived through a full disk: {ran:?}");
     }
+    let verdict = ledger.judge(&device.rows()?)?;
+    println!("{verdict}");
+    verdict.must_be_good()
+}
+
+/// A queue that takes all it may of its disk, and then is delivered from what is left; and the same disk when somebody else
+/// takes that too.
+fn own() -> Outcome {
+    let google = Google::start()?;
+    let mount = Tmpfs::new("3m")?;
+    let state = mount.path().join("state");
+    let device = Device::new(&google.url)?.with_state(&state);
+    device.must(&["sign-in"])?;
+    // Half of it is somebody else's, so that there is not too much to deliver.
+    std::fs::write(mount.path().join("other"), vec![b'o'; 1_500_000])?;
+    let ledger = Ledger::default();
+    let mut source = Source::new(&device, &ledger, "s".into(), Random::new(1)).of_long_rows();
+    let mut lone = Source::new(&device, &ledger, "l".into(), Random::new(2));
+    let clock = clock();
+    // Who ends gives back what its log took, so it takes some to fill the disk.
+    let refused = loop {
+        let code = source.stream(&End::Until(&AtomicBool::new(false)))?;
+        ensure!(code == LATER, "`record --stdin` on a disk that the queue fills ended with {code:?}");
+        let ran = lone.one(None)?.1;
+        if ran.code == LATER {
+            break ran;
+        }
+        ensure!(ran.code == Some(0), "a record on a disk that the queue fills: {ran:?}");
+        ensure!(clock() < Duration::from_secs(60), "the disk was never full");
+    };
+    is_not_recorded(&refused)?;
+    ensure!(refused.err.contains("the disk is nearly full"), "{refused:?}");
+    let waiting = device.status()?["queue"]["waiting"].as_u64();
+    ensure!(waiting > Some(80), "{waiting:?} rows fill the disk");
+    device.drain()?;
+    let ran = lone.one(None)?.1;
+    ensure!(ran.code == Some(0), "a record when all are delivered: {ran:?}");
+
+    // Its log stays behind, and its index does not, as after a power cut.
+    let mut dying = Source::new(&device, &ledger, "d".into(), Random::new(3));
+    while std::fs::remove_file(state.join("outbox.sqlite-shm")).is_err() {
+        ensure!(clock() < Duration::from_secs(120), "nobody died in the middle");
+        dying.stream(&End::Killed(Duration::from_millis(500)))?;
+    }
+    let filler = mount.path().join("filler");
+    _ = system("sh", &["-c", &format!("cat /dev/zero > {}", filler.display())]);
+    let waiting = device.status()?["queue"]["waiting"].as_u64();
+    ensure!(waiting > Some(0), "{waiting:?} rows are seen in the log");
+    let refused = lone.one(None)?.1;
+    is_not_recorded(&refused)?;
+    ensure!(refused.code == LATER, "{refused:?}");
+    let ran = device.run(&["deliver", "--for", "2s"])?;
+    ensure!(ran.code == LATER, "`deliver` where nothing can be written: {ran:?}");
+    std::fs::remove_file(&filler)?;
+    device.drain()?;
     let verdict = ledger.judge(&device.rows()?)?;
     println!("{verdict}");
     verdict.must_be_good()

@@ -43,6 +43,8 @@ pub(crate) struct Source<'c> {
     next: u64,
     /// Offered, not acknowledged, and to be offered again.
     again: VecDeque<String>,
+    /// So many of a hundred rows are long.
+    long: u64,
     random: Random,
 }
 
@@ -51,7 +53,12 @@ pub(crate) static ACKNOWLEDGED: AtomicU64 = AtomicU64::new(0);
 
 impl<'c> Source<'c> {
     pub(crate) fn new(device: &'c Device, ledger: &'c Ledger, name: String, random: Random) -> Self {
-        Self { device, ledger, name, next: 0, again: VecDeque::new(), random }
+        Self { device, ledger, name, next: 0, again: VecDeque::new(), long: 2, random }
+    }
+
+    /// The same with long rows only.
+    pub(crate) fn of_long_rows(self) -> Self {
+        Self { long: 100, ..self }
     }
 
     fn key(&mut self) -> String {
@@ -99,7 +106,7 @@ impl<'c> Source<'c> {
     }
 
     fn line(&mut self, key: &str) -> String {
-        let len = if self.random.chance(2) { 5_000 } else { self.random.below(200) as usize };
+        let len = if self.random.chance(self.long) { 5_000 } else { self.random.below(200) as usize };
         let text: String = "so it goes ".chars().cycle().take(len).collect();
         format!("{}\n", json!({ "_id": key, "key": key, "number": self.random.below(1_000), "text": text }))
     }

@@ -78,7 +78,7 @@ impl Fields {
 pub enum AmendError {
     /// No row with this id was recorded on this device.
     Unknown(RowId),
-    /// The outbox is full: deliver some, or raise `max_bytes`.
+    /// The outbox or its disk is full: deliver some, make room, or raise `max_bytes`.
     Full(AcceptError),
     /// The disk is full or failing. The same amendment may be offered again.
     Disk(AcceptError),
@@ -90,6 +90,9 @@ impl fmt::Display for AmendError {
             Self::Unknown(id) => {
                 let id: String = id.0.chars().take(107).collect();
                 write!(f, "there is no record {id}: it was dropped, or not recorded on this device")
+            }
+            Self::Full(AcceptError::LittleRoom { .. }) => {
+                write!(f, "not amended: the disk is nearly full; remove other files, or deliver some")
             }
             Self::Full(_) => write!(f, "not amended: the queue is full; deliver some, or raise max_bytes"),
             Self::Disk(_) => write!(f, "not amended: the outbox cannot be written"),
@@ -116,7 +119,7 @@ impl Recorder {
     /// See [`AmendError`]; nothing was changed.
     pub fn amend(&self, id: &RowId, fields: Fields) -> Result<Amended, AmendError> {
         let amended = self.outbox.amend(&id.0, &fields.0).map_err(|error| match error {
-            AcceptError::Full { .. } => AmendError::Full(error),
+            AcceptError::Full { .. } | AcceptError::LittleRoom { .. } => AmendError::Full(error),
             _ => AmendError::Disk(error),
         })?;
         if amended == Amended::Unknown {

@@ -69,7 +69,8 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub enum RecordError {
     /// It cannot be kept as it is; the text says why. Offered again it is refused again.
     Refused(Refused),
-    /// The outbox is full: deliver some, or raise `max_bytes`. Nothing was recorded, and nothing dropped.
+    /// The outbox or its disk is full: deliver some, make room, or raise `max_bytes`. Nothing was recorded, and nothing
+    /// dropped.
     Full(AcceptError),
     /// The disk is full or failing. Offer it again under the same id and it is kept once.
     Disk(AcceptError),
@@ -129,7 +130,7 @@ impl Recorder {
         let now = Happened::now(&*self.clock);
         let rows: Vec<_> = records.iter().map(|record| self.row(record, &now)).collect::<Result<_, _>>()?;
         let accepted = self.turn.accept(&self.outbox, rows).map_err(|error| match error {
-            AcceptError::Full { .. } => RecordError::Full(error),
+            AcceptError::Full { .. } | AcceptError::LittleRoom { .. } => RecordError::Full(error),
             _ => RecordError::Disk(error),
         })?;
         delivery::ring(&self.config.state_dir);

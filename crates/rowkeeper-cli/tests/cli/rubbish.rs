@@ -159,13 +159,17 @@ fn a_full_disk_keeps_what_it_acknowledged() {
     let filled = device.feed(&["record", "--stdin"], lines).exits(75).says("not recorded");
     let kept = filled.lines();
     assert!(kept.len() > 10 && kept.iter().all(|line| line["result"] == "kept"), "{filled:?}");
-    let one = device.run(&["record", &format!("text={text}{text}{text}")]).exits(75).says("not recorded");
+    // Who ends gives back what its log took: some more fit.
+    let lone = || device.run(&["record", &format!("text={text}{text}{text}")]);
+    let more = (0..200).take_while(|_| lone().code == Some(0)).count();
+    let one = lone().exits(75).says("not recorded: the disk is nearly full");
     assert_eq!(one.out, "");
-    assert_eq!(device.status()["queue"]["waiting"], kept.len(), "acknowledged is not kept, or the reverse");
+    let kept = kept.len() + more;
+    assert_eq!(device.status()["queue"]["waiting"], kept, "acknowledged is not kept, or the reverse");
 
     mount.grow();
     device.run(&["deliver"]).exits(0);
-    assert_eq!(google.rows("records").len(), kept.len());
+    assert_eq!(google.rows("records").len(), kept);
     device.record(&["number=1000"]);
 }
 

@@ -118,6 +118,8 @@ pub struct Delivery {
     courier: Option<Courier>,
     /// As it stands in the outbox; `None` until it was read, for the process before may have left some.
     last_status: Option<Status>,
+    /// Rows of a batch, at most: on a disk that is nearly full a small one may find the room that a large one does not.
+    most_rows: u32,
     prepare: Box<dyn Fn(Courier) -> Courier + Send>,
     _lock: DeliveryLock,
 }
@@ -125,7 +127,8 @@ pub struct Delivery {
 impl Delivery {
     /// A sender that holds `lock`. Nothing is read or sent yet.
     pub fn new(outbox: Arc<Outbox>, settings: Settings, lock: DeliveryLock) -> Self {
-        Self { outbox, settings, courier: None, last_status: None, prepare: Box::new(|courier| courier), _lock: lock }
+        let prepare = Box::new(|courier| courier);
+        Self { outbox, settings, courier: None, last_status: None, most_rows: u32::MAX, prepare, _lock: lock }
     }
 
     /// For simulations that leave out a rule.
@@ -195,7 +198,7 @@ impl Delivery {
                 // Reading the queue is no deed: nothing depends on it but the next transaction, which checks it.
                 Step::Gather { max_rows, max_bytes } => {
                     self.outbox.correct_times(&Happened::now(clock))?;
-                    let queued = self.outbox.queued(max_rows, max_bytes)?;
+                    let queued = self.outbox.queued(max_rows.min(self.most_rows), max_bytes)?;
                     let (device, look) = (&self.settings.device, &self.settings.look);
                     courier.gathered(queued.into_iter().map(|queued| look.row(queued, device, &here)).collect());
                     let due = self.outbox.due_amend(&courier.parked(now.since_boot()))?;
@@ -208,11 +211,23 @@ impl Delivery {
                         Ok(()) if matches!(transition, Transition::Moved { .. } | Transition::Renamed { .. }) => {
                             self.courier = None;
                         }
-                        Ok(()) => courier.committed(clock.mono().since_boot()),
+                        Ok(()) => {
+                            if let Transition::Frozen { rows, .. } = &transition {
+                                self.most_rows = more_rows(self.most_rows, rows.len());
+                            }
+                            courier.committed(clock.mono().since_boot());
+                        }
                         Err(CommitError::Stale) if matches!(transition, Transition::BoundSettled(_)) => {
                             self.courier = None;
                         }
                         Err(CommitError::Stale) => courier.stale(),
+                        Err(CommitError::Disk(error))
+                            if error.is_full()
+                                && let Some(fewer) = fewer_rows(&transition) =>
+                        {
+                            self.most_rows = fewer;
+                            courier.stale();
+                        }
                         Err(CommitError::Disk(error)) => return Err(error),
                     }
                     return Ok(Stepped::Changed(change));
@@ -332,6 +347,19 @@ impl Delivery {
     }
 }
 
+/// Half of a batch that found no room; none if there is no smaller one.
+fn fewer_rows(transition: &Transition) -> Option<u32> {
+    match transition {
+        Transition::Frozen { rows, .. } => u32::try_from(rows.len() / 2).ok().filter(|half| *half > 0),
+        _ => None,
+    }
+}
+
+/// A batch of as many rows as there may be found room: the next may have twice as many.
+fn more_rows(most: u32, rows: usize) -> u32 {
+    if rows < most as usize { most } else { most.saturating_mul(2) }
+}
+
 fn change_of(transition: &Transition, courier: &Courier) -> Change {
     let rows = courier.batch().map_or(0, |batch| batch.rows);
     match transition {
@@ -354,5 +382,38 @@ fn request(origin: &str, call: &Call) -> Request {
         url: format!("{origin}{}", call.path),
         headers,
         body: Zeroizing::new(call.body.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch that found no room is halved until one does; once there is room again, it is soon as large as before.
+    #[test]
+    fn batches_shrink_and_grow_with_the_room_there_is() {
+        for (most, rows, next) in
+            [(u32::MAX, 5_000, u32::MAX), (312, 312, 624), (312, 40, 312), (1, 1, 2), (3 << 30, 3 << 30, u32::MAX)]
+        {
+            assert_eq!(more_rows(most, rows), next, "{most} {rows}");
+        }
+        let frozen = |rows: usize| Transition::Frozen {
+            batch: sheet_courier::Batch {
+                id: sheet_courier::MarkerId::of(1 << 20, 1),
+                seq: 1,
+                spreadsheet: "sheet".into(),
+                body: b"{}".as_slice().into(),
+                digest: sheet_courier::Digest::of("", &[]),
+                phase: sheet_courier::Phase::Send,
+                tabs: Vec::new(),
+                rows: 1,
+                refusals: 0,
+            },
+            rows: (0..rows as i64).map(|n| (n, n.to_string())).collect(),
+            tally: sheet_courier::Tally::default(),
+        };
+        for (rows, fewer) in [(5_000, Some(2_500)), (3, Some(1)), (2, Some(1)), (1, None)] {
+            assert_eq!(fewer_rows(&frozen(rows)), fewer, "{rows}");
+        }
     }
 }

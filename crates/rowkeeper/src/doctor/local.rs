@@ -124,7 +124,7 @@ fn room(bytes: u64, files: Option<u64>) -> Finding {
         _ if bytes < LITTLE_SPACE_BYTES => bad(
             "disk",
             what,
-            "make room: records are refused, not lost, when the disk is full (du -xh / | sort -h | tail)",
+            "make room: records are refused, not lost, when the disk is nearly full (du -xh / | sort -h | tail)",
         ),
         Some(files) if files < FEW_FILES => bad(
             "disk",
@@ -191,7 +191,17 @@ fn examine_outbox(
         findings.push(warning("outbox", "the records that wait were counted wrongly", advice));
     }
     let counts = outbox.counts()?;
+    let little_room = outbox.little_room()?;
     findings.push(match counts.set_aside {
+        _ if let Some(free) = little_room => bad(
+            "outbox",
+            format!(
+                "{} records wait, and no more are taken: the last {} KiB of the disk are kept for delivering them",
+                counts.waiting,
+                free >> 10
+            ),
+            "make room (du -xh / | sort -h | tail), or let them be delivered: `rowkeeper deliver`",
+        ),
         0 => good("outbox", format!("{} records wait", counts.waiting)),
         aside => warning(
             "outbox",

@@ -11,7 +11,7 @@ use sheet_courier::{Anchor, Displaced, Marker, MarkerId, caller_id_hash};
 
 use super::batches::SEEN_ROW;
 use super::cached::Cached as _;
-use super::{AcceptError, DiskError, Outbox, Record, Value, batches, fits, identity};
+use super::{AcceptError, DiskError, Outbox, Record, Value, batches, identity};
 
 /// Of an amendment. One that a person dropped is kept while something may stand on its row, to take that away: its `due`
 /// is 2.
@@ -65,14 +65,10 @@ impl Outbox {
     /// power cut. Several amendments of one row come true in the order in which they were made.
     ///
     /// # Errors
-    /// Nothing was changed. `Full`: deliver some or raise the limit.
+    /// Nothing was changed. `Full`, `LittleRoom`: deliver some, or make room.
     pub fn amend(&self, id: &str, fields: &[(String, Value)]) -> Result<Amended, AcceptError> {
         let mut connection = self.writable()?;
-        let amended = self.amend_in(&mut connection, id, fields);
-        if let Err(AcceptError::Disk(error)) = &amended {
-            self.note_failure(error);
-        }
-        amended
+        self.written(&mut connection, |connection| self.amend_in(connection, id, fields))
     }
 
     fn amend_in(
@@ -106,9 +102,7 @@ impl Outbox {
             }
             _ => return Ok(Amended::Unknown),
         };
-        if !make_room(&tx, self.options.max_bytes)? {
-            return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
-        }
+        self.make_room(&tx)?;
         self.touched.settle(&tx)?;
         tx.commit()?;
         Ok(amended)
@@ -313,19 +307,6 @@ fn forget_delivered(tx: &Transaction<'_>, since: Option<i64>) -> Result<(), rusq
         tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
     }
     Ok(())
-}
-
-/// Whether what is in the file now, in this transaction, is within the limit. Rows that wait are worth more than the
-/// memory of those that are in the sheet: that goes first, the oldest of it.
-pub(super) fn make_room(tx: &Transaction<'_>, max_bytes: u64) -> Result<bool, rusqlite::Error> {
-    let oldest = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
-    while !fits(tx, max_bytes)? {
-        if tx.execute_cached(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
-            return Ok(false);
-        }
-        tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
-    }
-    Ok(true)
 }
 
 /// The batch will never be applied: what waited for it is merged into its rows. They are other rows now: what was said

@@ -12,6 +12,7 @@ use sheet_courier::{
 };
 
 use super::cached::Cached as _;
+use super::room::Size;
 use super::{DiskError, Happened, Outbox, Record, amends, creates, identity};
 
 /// How long the ids of delivered rows are remembered.
@@ -136,9 +137,9 @@ impl Outbox {
     /// `Stale`: gather again. `Disk`: the courier must not go on from here.
     pub fn commit(&self, change: &Transition, boot: &str, unix_s: i64) -> Result<(), CommitError> {
         let mut connection = self.writable()?;
-        let done = commit_in(self, &mut connection, change, boot, unix_s);
-        if let Err(CommitError::Disk(error)) = &done {
-            self.note_failure(error);
+        let done = self.written(&mut connection, |connection| commit_in(self, connection, change, boot, unix_s));
+        if done.is_ok() {
+            self.secure_room(&connection);
         }
         done
     }
@@ -156,12 +157,12 @@ impl Outbox {
     /// # Errors
     /// Nothing was changed.
     pub fn set_status(&self, status: &Status) -> Result<(), DiskError> {
-        let connection = self.writable()?;
+        let mut connection = self.writable()?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let written = put_note(&connection, "status", Some(status));
+        let written = self.written(&mut connection, |connection| Ok(put_note(connection, "status", Some(status))?));
         // Before anything else is written, whatever became of the status: rows rest on FULL.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        Ok(written?)
+        written
     }
 
     /// The spreadsheet rows go to.
@@ -263,6 +264,10 @@ fn commit_in(
             insert_sheet(&tx, sheet)?;
         }
         Transition::Frozen { batch, rows, tally } => {
+            let size = Size { rows: batch.rows.into(), bytes: batch.body.len() as u64 };
+            if !outbox.has_room_for(&tx, size)? {
+                return Err(DiskError::NoRoom.into());
+            }
             take_seq(&tx, batch.seq)?;
             let amended: i64 = tx.query_row_cached("SELECT amended FROM device", (), |row| row.get(0))?;
             if amended != outbox.read_at.load(Ordering::Relaxed) {
@@ -404,6 +409,8 @@ pub(super) const SEEN_ROW: &str = "SELECT caller, ?2, coalesce(
 /// The rows of an applied batch are in the sheet.
 fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Duration>) -> Result<(), rusqlite::Error> {
     let batch = marker.id.as_u32();
+    // The request has done its work. What it took is used for what follows, so that this never needs more of a full disk.
+    tx.execute_cached("UPDATE batch SET body = x'' WHERE id = ?1", (batch,))?;
     tx.execute_cached(
         &format!("INSERT OR IGNORE INTO seen(hash, at, identity) {SEEN_ROW} WHERE batch = ?1 AND caller NOT NULL"),
         (batch, unix_s),

@@ -14,6 +14,7 @@ mod export;
 mod identity;
 mod queue;
 mod record;
+mod room;
 mod schema;
 
 use std::fs::{File, OpenOptions};
@@ -31,6 +32,7 @@ use sheet_courier::{Tag, caller_id_hash, random_row_id};
 use crate::durable;
 use cached::{Cached as _, STATEMENTS};
 use counts::Touched;
+use room::{Place, empty_log};
 
 pub use amends::{Amended, DueAmend, ListedAmend};
 pub use batches::{CommitError, QueuedRow, Status};
@@ -91,6 +93,7 @@ pub struct Outbox {
     /// How often queued rows had been changed when they were read for a batch.
     read_at: AtomicI64,
     touched: Touched,
+    place: Place,
 }
 
 impl Outbox {
@@ -106,17 +109,23 @@ impl Outbox {
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let outbox = Self::prepare(Connection::open_with_flags(path, flags)?, options)?;
+        let place = Place::File(path.to_owned());
+        let outbox = Self::prepare(Connection::open_with_flags(path, flags)?, place, options)?;
         durable::sync_if_there(&durable::with_suffix(path, "-wal")).map_err(OpenError::Unsynced)?;
         Ok(outbox)
     }
 
-    /// Opens the outbox at `path` to look at it where nothing can be written: a disk that was remounted read-only is the
-    /// very time to ask what waits. Recording into it fails.
+    /// Opens the outbox at `path` to look at it where nothing can be written: a disk that is full or was remounted read-only
+    /// is the very time to ask what waits. Recording into it fails.
     ///
     /// # Errors
-    /// As [`Outbox::open`]; also when a crash left a log beside the file that cannot be read without writing.
+    /// As [`Outbox::open`]; also when a crash left a log beside the file on a disk that was remounted read-only.
     pub fn open_to_look(path: &Path, options: Options) -> Result<Self, OpenError> {
+        // The log's index is a file, and on a full disk there is no room for it.
+        Self::look(path, options).or_else(|error| Self::look_alone(path, options).map_err(|_| error))
+    }
+
+    fn look(path: &Path, options: Options) -> Result<Self, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let log = durable::with_suffix(path, "-wal");
         // Without a log nothing is missing from the main file, and "immutable" spares SQLite its side files.
@@ -133,13 +142,27 @@ impl Outbox {
         if unchanging {
             uri.push_str("?immutable=1");
         }
-        let connection = Connection::open_with_flags(uri, flags)?;
+        Self::looking(Connection::open_with_flags(uri, flags)?, options)
+    }
+
+    /// With the log's index in memory, which SQLite does for who has the file alone. Where others use it, their index is
+    /// there, and [`Outbox::look`] has read it.
+    fn look_alone(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Self::looking(connection, options)
+    }
+
+    fn looking(connection: Connection, options: Options) -> Result<Self, OpenError> {
         match schema::version(&connection)? {
             schema::VERSION => {}
             found @ ..schema::VERSION => return Err(OpenError::Older { found }),
             found => return Err(OpenError::Newer { found, known: schema::VERSION }),
         }
-        Ok(Self::of(connection, options, Touched::default()))
+        Ok(Self::of(connection, Place::Memory, options, Touched::default()))
     }
 
     /// An outbox that ends with the process: for tests and simulations.
@@ -147,12 +170,12 @@ impl Outbox {
     /// # Errors
     /// Out of memory, or no randomness from the OS.
     pub fn open_in_memory(options: Options) -> Result<Self, OpenError> {
-        Self::prepare(Connection::open_in_memory()?, options)
+        Self::prepare(Connection::open_in_memory()?, Place::Memory, options)
     }
 
-    fn of(connection: Connection, options: Options, touched: Touched) -> Self {
+    fn of(connection: Connection, place: Place, options: Options, touched: Touched) -> Self {
         let (failed, read_at) = (AtomicBool::new(false), AtomicI64::new(0));
-        Self { connection: Mutex::new(connection), options, keep_delivered: None, failed, read_at, touched }
+        Self { connection: Mutex::new(connection), options, keep_delivered: None, failed, read_at, touched, place }
     }
 
     /// Remembers delivered rows for so long at least, for exports. They make room when the outbox is full.
@@ -161,7 +184,7 @@ impl Outbox {
         Self { keep_delivered, ..self }
     }
 
-    fn prepare(mut connection: Connection, options: Options) -> Result<Self, OpenError> {
+    fn prepare(mut connection: Connection, place: Place, options: Options) -> Result<Self, OpenError> {
         // Another process may be recording: wait for it rather than fail.
         connection.busy_timeout(Duration::from_secs(10))?;
         // Carries "little wear": a lone record writes one page to the log, and small ones fill fewer blocks of the card. Only
@@ -188,7 +211,7 @@ impl Outbox {
         let identity = identity::random_identity().ok_or(OpenError::NoRandomness)?;
         schema::migrate(&mut connection, &identity)?;
         let touched = Touched::by(&mut connection)?;
-        Ok(Self::of(connection, options, touched))
+        Ok(Self::of(connection, place, options, touched))
     }
 
     /// Keeps `rows`, all or none, in one transaction: many rows cost one sync.
@@ -196,15 +219,11 @@ impl Outbox {
     /// When this returns `Ok`, the rows survive a power cut.
     ///
     /// # Errors
-    /// `Full`: nothing was recorded; deliver some or raise the limit. `Disk`: not recorded as far as we know; offered
-    /// again under the same ids, rows are kept once.
+    /// `Full`, `LittleRoom`: nothing was recorded; deliver some, or make room. `Disk`: not recorded as far as we know;
+    /// offered again under the same ids, rows are kept once.
     pub fn accept(&self, rows: &[NewRow]) -> Result<Vec<Accepted>, AcceptError> {
         let mut connection = self.writable()?;
-        let accepted = self.accept_in(&mut connection, rows);
-        if let Err(AcceptError::Disk(error)) = &accepted {
-            self.note_failure(error);
-        }
-        accepted
+        self.written(&mut connection, |connection| self.accept_in(connection, rows))
     }
 
     fn accept_in(&self, connection: &mut Connection, rows: &[NewRow]) -> Result<Vec<Accepted>, AcceptError> {
@@ -215,8 +234,8 @@ impl Outbox {
             accepted.push(accept_one(&tx, &tags, row)?);
         }
         let kept = accepted.iter().any(|one| one.kept == Kept::Kept);
-        if kept && !amends::make_room(&tx, self.options.max_bytes)? {
-            return Err(AcceptError::Full { max_bytes: self.options.max_bytes });
+        if kept {
+            self.make_room(&tx)?;
         }
         if let Some(row) = rows.iter().rfind(|row| row.happened.wall.trusted) {
             correct_times(&tx, &row.happened)?;
@@ -297,6 +316,23 @@ impl Outbox {
         Ok(self.connection())
     }
 
+    /// Does `deed`, one transaction; once more where the disk was full and the log can give back what it takes.
+    fn written<T, E: OfDisk>(
+        &self,
+        connection: &mut Connection,
+        mut deed: impl FnMut(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut done = deed(connection);
+        if done.as_ref().err().and_then(E::disk).is_some_and(DiskError::is_full) {
+            empty_log(connection);
+            done = deed(connection);
+        }
+        if let Some(error) = done.as_ref().err().and_then(E::disk) {
+            self.note_failure(error);
+        }
+        done
+    }
+
     /// After a failed sync the kernel may have dropped the pages it could not write and report success next time.
     fn note_failure(&self, error: &DiskError) {
         if let DiskError::Sqlite(rusqlite::Error::SqliteFailure(error, _)) = error {
@@ -368,14 +404,6 @@ fn correct_times(connection: &Connection, now: &Happened) -> Result<(), rusqlite
     Ok(())
 }
 
-/// Whether the pages in use are within the limit: what was freed by delivered rows is used again before the file grows.
-fn fits(connection: &Connection, max_bytes: u64) -> Result<bool, rusqlite::Error> {
-    let pragma = |name| connection.prepare_cached(name)?.query_row((), |row| row.get::<_, u64>(0));
-    let (pages, most) = (pragma("PRAGMA page_count")?, max_bytes / pragma("PRAGMA page_size")?);
-    // Nearly always the file itself is small enough.
-    Ok(pages <= most || pages.saturating_sub(pragma("PRAGMA freelist_count")?) <= most)
-}
-
 /// Turning the log on needs the file alone, and SQLite answers "busy" at once, without its time-out, when two processes
 /// that meet a new file would wait for each other. One of them is done in a moment.
 fn patiently(mut attempt: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
@@ -445,6 +473,11 @@ pub enum AcceptError {
         /// The limit.
         max_bytes: u64,
     },
+    /// What is left of the disk is kept for delivering what waits.
+    LittleRoom {
+        /// So much.
+        free_bytes: u64,
+    },
     /// The disk is full or failing.
     Disk(DiskError),
     /// The OS gave no random numbers.
@@ -458,6 +491,8 @@ pub enum AcceptError {
 pub enum DiskError {
     /// SQLite's own account.
     Sqlite(rusqlite::Error),
+    /// A batch would take the room that delivering it needs.
+    NoRoom,
     /// A sync failed earlier: open the outbox again before writing more.
     Failed,
     /// Something in the file is not what we wrote.
@@ -474,7 +509,16 @@ impl DiskError {
                 matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
             }
             Self::NotOurs(_) => true,
-            Self::Failed | Self::NoRandomness => false,
+            Self::NoRoom | Self::Failed | Self::NoRandomness => false,
+        }
+    }
+
+    /// Whether it is for want of room on the disk, and for nothing else: nothing was changed.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::NoRoom => true,
+            Self::Failed | Self::NotOurs(_) | Self::NoRandomness => false,
         }
     }
 }
@@ -534,6 +578,29 @@ impl From<DiskError> for AcceptError {
     }
 }
 
+/// What else went wrong with a transaction than what its own rules say.
+trait OfDisk {
+    fn disk(&self) -> Option<&DiskError>;
+}
+
+impl OfDisk for DiskError {
+    fn disk(&self) -> Option<&DiskError> {
+        Some(self)
+    }
+}
+
+impl OfDisk for AcceptError {
+    fn disk(&self) -> Option<&DiskError> {
+        if let Self::Disk(error) = self { Some(error) } else { None }
+    }
+}
+
+impl OfDisk for CommitError {
+    fn disk(&self) -> Option<&DiskError> {
+        if let Self::Disk(error) = self { Some(error) } else { None }
+    }
+}
+
 impl From<rusqlite::Error> for DiskError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
@@ -572,6 +639,12 @@ impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full { max_bytes } => write!(f, "not recorded: the queue is full ({max_bytes} bytes)"),
+            Self::LittleRoom { free_bytes } => write!(
+                f,
+                "not recorded: the disk is nearly full, and the last {} KiB are kept for delivering what waits; \
+                 remove other files, or run `rowkeeper deliver`",
+                free_bytes >> 10
+            ),
             Self::Disk(_) => f.write_str("not recorded: the outbox cannot be written"),
             Self::NoRandomness => f.write_str("not recorded: the system gives no random numbers"),
             Self::NotJson => f.write_str("not recorded: the record cannot be written as JSON"),
@@ -583,7 +656,7 @@ impl std::error::Error for AcceptError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Disk(error) => Some(error),
-            Self::Full { .. } | Self::NoRandomness | Self::NotJson => None,
+            Self::Full { .. } | Self::LittleRoom { .. } | Self::NoRandomness | Self::NotJson => None,
         }
     }
 }
@@ -595,6 +668,7 @@ impl fmt::Display for DiskError {
                 write!(f, "the outbox is damaged ({error}); keep the file: `rowkeeper doctor` says what can be done")
             }
             Self::Sqlite(error) => write!(f, "outbox: {error}"),
+            Self::NoRoom => f.write_str("the disk is full; remove other files"),
             Self::Failed => f.write_str("a write to the outbox failed earlier; start again to go on"),
             Self::NoRandomness => f.write_str("the system gives no random numbers"),
             Self::NotOurs(what) => write!(f, "the outbox holds a {what} that this program did not write"),

@@ -175,6 +175,31 @@ fn an_outbox_that_cannot_be_written_can_be_looked_at() {
     assert!(looked.accept(&[row]).is_err());
 }
 
+/// The log of somebody who died, and no room for its index: `status` said "try again later" after power cuts that left the
+/// disk full.
+#[test]
+fn a_log_without_its_index_can_be_looked_at_where_no_index_can_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, left) = (dir.path().join("outbox.sqlite"), dir.path().join("left.sqlite"));
+    let outbox = Outbox::open(&path, ROOMY).unwrap();
+    outbox.accept(&[new_row(None, 1.0)]).unwrap();
+    for suffix in ["", "-wal"] {
+        std::fs::copy(durable::with_suffix(&path, suffix), durable::with_suffix(&left, suffix)).unwrap();
+    }
+    // SQLite follows no links.
+    std::os::unix::fs::symlink("nowhere", durable::with_suffix(&left, "-shm")).unwrap();
+    assert!(Outbox::open(&left, ROOMY).is_err());
+    let log = || std::fs::read(durable::with_suffix(&left, "-wal")).unwrap();
+    let before = (std::fs::read(&left).unwrap(), log());
+    let looked = Outbox::open_to_look(&left, ROOMY).unwrap();
+    assert_eq!(looked.counts().unwrap().waiting, 1);
+    assert!(looked.accept(&[new_row(None, 2.0)]).is_err());
+    drop(looked);
+    assert!(before == (std::fs::read(&left).unwrap(), log()), "looking has written");
+    std::fs::remove_file(durable::with_suffix(&left, "-shm")).unwrap();
+    assert_eq!(Outbox::open(&left, ROOMY).unwrap().counts().unwrap().waiting, 1);
+}
+
 /// Seen once: the first records of several programs at the same moment, and one was told "database is locked".
 #[test]
 fn many_may_open_a_new_outbox_at_once() {

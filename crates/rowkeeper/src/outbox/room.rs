@@ -1,0 +1,291 @@
+//! Room: in the file, by its limit, and on the disk, where recording leaves what delivery needs.
+//!
+//! Delivering writes before it frees: a queue that took the last block of its disk could never be sent.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, Transaction};
+
+use super::cached::Cached as _;
+use super::{AcceptError, DiskError, Outbox};
+
+/// Where the outbox lies.
+pub(super) enum Place {
+    /// In memory, where there is room.
+    Memory,
+    /// In this file. Only its name is kept: whoever closes a descriptor of the file drops SQLite's locks on it.
+    File(PathBuf),
+    /// On a disk of a test.
+    #[cfg(test)]
+    Pretended {
+        /// Its size.
+        disk: u64,
+        /// What is free of it.
+        free: u64,
+        /// The length of the outbox's file.
+        file: u64,
+    },
+}
+
+/// What there is room for, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    /// The disk; 0 where nobody knows: SQLite will say when nothing fits any more.
+    disk: u64,
+    /// Of that, free for this user.
+    free: u64,
+    /// Of the outbox's pages, those in use,
+    used: u64,
+    /// and those that are used again before the file grows.
+    unused: u64,
+    /// By so much the file will grow when all that is in the log is put into it.
+    owed: u64,
+    /// One page.
+    page: u64,
+}
+
+/// What a full batch (2 MB) of a thousand rows takes before it frees anything, see [`Room::takes`]. One of more and shorter
+/// rows is made smaller where there is no more.
+const RESERVE: u64 = 8 << 20;
+
+/// How large a batch is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub(super) rows: u64,
+    /// Of its request.
+    pub(super) bytes: u64,
+}
+
+impl Room {
+    /// So much is kept for delivering what is here. On a small disk a quarter must do, with smaller batches; and rows of a
+    /// few short fields, which grow threefold on their way into a request, take no more than eight times their own size.
+    fn reserve(&self) -> u64 {
+        RESERVE.min(self.disk / 4).min(self.used.saturating_mul(8))
+    }
+
+    /// Whether recording leaves what delivery needs.
+    fn is_left(&self) -> bool {
+        self.free.saturating_add(self.unused) >= self.owed.saturating_add(self.reserve())
+    }
+
+    /// Whether this batch can be begun and ended: one that is begun cannot be made smaller any more, and once the log has
+    /// the room that the file needs, neither can go on.
+    fn takes(&self, batch: Size) -> bool {
+        let grows = self.owed.saturating_add(batch.bytes.saturating_sub(self.unused));
+        // In the log: at its beginning its request and its rows, which are no more; at its end the rows twice, where they
+        // leave and where they are remembered. Callers' ids lie in two indexes in the order of their hashes, so that each
+        // may be in a page of its own.
+        let log = batch.bytes.saturating_mul(2).saturating_add(batch.rows.saturating_mul(2 * self.page));
+        self.free >= grows.saturating_add(log)
+    }
+
+    /// Whether what the file needs may soon be gone.
+    fn is_at_risk(&self) -> bool {
+        self.owed > 0 && self.free < self.owed.saturating_add(RESERVE)
+    }
+}
+
+impl Place {
+    /// Within a transaction, as it would be after it.
+    fn room(&self, connection: &Connection) -> rusqlite::Result<Room> {
+        let (disk, free, file) = self.disk().unwrap_or((0, u64::MAX, u64::MAX));
+        let pragma = |name| connection.query_row_cached::<u64>(name, (), |row| row.get(0));
+        let page = pragma("PRAGMA page_size")?;
+        let (all, unused) = (pragma("PRAGMA page_count")? * page, pragma("PRAGMA freelist_count")? * page);
+        Ok(Room { disk, free, used: all.saturating_sub(unused), unused, owed: all.saturating_sub(file), page })
+    }
+
+    /// The disk's bytes, those that are free, and those of the outbox's file.
+    fn disk(&self) -> Option<(u64, u64, u64)> {
+        match self {
+            Self::Memory => None,
+            Self::File(path) => {
+                let (disk, file) = (rustix::fs::statvfs(path).ok()?, path.metadata().ok()?);
+                let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+                // Some file systems count nothing.
+                (disk.f_blocks > 0).then(|| (bytes(disk.f_blocks), bytes(disk.f_bavail), file.len()))
+            }
+            #[cfg(test)]
+            Self::Pretended { disk, free, file } => Some((*disk, *free, *file)),
+        }
+    }
+}
+
+impl Outbox {
+    /// Whether what is in the file now, in this transaction, is within its limit and leaves what delivery needs. Rows that
+    /// wait are worth more than the memory of those that are in the sheet: that goes first, the oldest of it.
+    pub(super) fn make_room(&self, tx: &Transaction<'_>) -> Result<(), AcceptError> {
+        let oldest = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
+        loop {
+            let max_bytes = self.options.max_bytes;
+            let room = self.place.room(tx)?;
+            let full = match room.used <= max_bytes {
+                true if room.is_left() => return Ok(()),
+                true => AcceptError::LittleRoom { free_bytes: room.free },
+                false => AcceptError::Full { max_bytes },
+            };
+            if tx.execute_cached(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
+                return Err(full);
+            }
+            tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
+        }
+    }
+
+    /// Whether there is room to deliver this batch, from its beginning to its end.
+    pub(super) fn has_room_for(&self, tx: &Transaction<'_>, batch: Size) -> rusqlite::Result<bool> {
+        Ok(self.place.room(tx)?.takes(batch))
+    }
+
+    /// To be called after each step of a delivery: where room is scarce, the file takes what it needs before the log does.
+    pub(super) fn secure_room(&self, connection: &Connection) {
+        if self.place.room(connection).is_ok_and(|room| room.is_at_risk()) {
+            empty_log(connection);
+        }
+    }
+
+    /// Bytes that are free on the disk, if they are too few for new records: only what delivered rows still take in the
+    /// file can make room for some.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn little_room(&self) -> Result<Option<u64>, DiskError> {
+        let room = self.place.room(&self.connection())?;
+        Ok((!room.is_left()).then_some(room.free))
+    }
+}
+
+/// Puts the log into the file and gives back what it took: on a full disk that may be all there is. Where that does not
+/// work, whoever needs room finds out.
+pub(super) fn empty_log(connection: &Connection) {
+    _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+}
+
+#[cfg(test)]
+mod tests {
+    use sheet_courier::{Batch, Digest, MarkerId, Phase, SheetRef, Tally, Transition};
+
+    use super::*;
+    use crate::clock::{Mono, Wall};
+    use crate::outbox::{CommitError, Happened, NewRow, Options, Record, Value};
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn recording_leaves_what_delivery_needs() {
+        for (disk, free, used, unused, owed, is_left) in [
+            // A large disk: 8 MiB, of a large queue.
+            (4096 * MIB, 9 * MIB, 100 * MIB, 0, 0, true),
+            (4096 * MIB, 7 * MIB, 100 * MIB, 0, 0, false),
+            // A small queue leaves eight times what it is.
+            (4096 * MIB, 7 * MIB, MIB / 2, 0, 0, true),
+            (4096 * MIB, 3 * MIB, MIB / 2, 0, 0, false),
+            // A quarter of a small disk.
+            (12 * MIB, 4 * MIB, 6 * MIB, 0, 0, true),
+            (12 * MIB, 2 * MIB, 8 * MIB, 0, 0, false),
+            // What the log holds is not in the file yet.
+            (4096 * MIB, 9 * MIB, 100 * MIB, 0, 2 * MIB, false),
+            // The file has room itself, once its rows are delivered.
+            (12 * MIB, MIB, MIB, 6 * MIB, 0, true),
+            // Nobody knows.
+            (0, u64::MAX, 100 * MIB, 0, MIB, true),
+        ] {
+            let room = Room { disk, free, used, unused, owed, page: 1024 };
+            assert_eq!(room.is_left(), is_left, "{room:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_begun_where_it_can_be_ended() {
+        for (free, unused, owed, rows, bytes, takes) in [
+            // Once in the file and twice in the log, and two pages for each row.
+            (3 * MIB, 0, 0, 0, MIB, true),
+            (3 * MIB, 0, 0, 1, MIB, false),
+            (3 * MIB, 0, 1, 0, MIB, false),
+            (4 * MIB, 0, 0, 512, MIB, true),
+            // The file need not grow.
+            (2 * MIB, MIB, 0, 0, MIB, true),
+            (2 * MIB, MIB, 1, 0, MIB, false),
+            // A disk that keeps so much for deliveries takes a full batch.
+            (RESERVE, 0, 0, 1_000, 2_000_000, true),
+            (0, MIB, 0, 1, 1, false),
+        ] {
+            let room = Room { free, unused, owed, page: 1024, ..Room::default() };
+            assert_eq!(room.takes(Size { rows, bytes }), takes, "{room:?} {rows} {bytes}");
+        }
+    }
+
+    fn row() -> NewRow {
+        let happened = Happened {
+            wall: Wall { unix_ms: 0, trusted: true },
+            mono: Mono::default(),
+            boot: "boot".into(),
+            at_unix_ms: None,
+        };
+        let fields = vec![("text".into(), Value::Text("x".repeat(200)))];
+        NewRow { table: "t".into(), id: None, record: Record { fields }, happened }
+    }
+
+    /// On a disk of 4 MiB, of which so much is free.
+    fn outbox(free: u64, file: u64) -> Outbox {
+        let outbox = Outbox::open_in_memory(Options { max_bytes: 1 << 30 }).unwrap();
+        Outbox { place: Place::Pretended { disk: 4 * MIB, free, file }, ..outbox }
+    }
+
+    /// Seen in a power campaign: a queue had taken the last block of its disk, and could not be delivered.
+    #[test]
+    fn records_are_refused_before_the_disk_is_full() {
+        let outbox = outbox(MIB / 2, u64::MAX);
+        let mut taken = 0;
+        let refused = loop {
+            match outbox.accept(&[row()]) {
+                Ok(_) => taken += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused, AcceptError::LittleRoom { free_bytes } if free_bytes == MIB / 2), "{refused:?}");
+        assert!(refused.to_string().contains("the last 512 KiB are kept"), "{refused}");
+        // An eighth of what is free.
+        assert!((50..300).contains(&taken), "{taken}");
+        assert_eq!(outbox.counts().unwrap().waiting, taken);
+        assert_eq!(outbox.little_room().unwrap(), None, "it was refused because it would have been too much");
+
+        // Delivered rows that are only remembered go first.
+        let remember =
+            "INSERT INTO delivered SELECT n, id, tab, body, wall_ms, trusted, mono_ms, boot, at_ms, 's', 0 FROM row";
+        let connection = outbox.connection();
+        connection.execute_batch(&format!("{remember}; DELETE FROM row")).unwrap();
+        drop(connection);
+        for _ in 0..taken {
+            outbox.accept(&[row()]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_batch_that_leaves_no_room_for_its_end_is_not_begun() {
+        let outbox = outbox(MIB, u64::MAX);
+        outbox.accept(&[row()]).unwrap();
+        let sheet = SheetRef { id: "sheet".into(), url: String::new(), title: String::new() };
+        outbox.commit(&Transition::SheetCreated(sheet), "boot", 0).unwrap();
+        let rows: Vec<_> = outbox.queued(1, 1).unwrap().into_iter().map(|row| (row.handle, row.id)).collect();
+        let frozen = |bytes| Transition::Frozen {
+            batch: Batch {
+                id: MarkerId::of(1 << 20, 1),
+                seq: 1,
+                spreadsheet: "sheet".into(),
+                body: vec![b'x'; bytes].into(),
+                digest: Digest::of("", &[]),
+                phase: Phase::Send,
+                tabs: Vec::new(),
+                rows: 1,
+                refusals: 0,
+            },
+            rows: rows.clone(),
+            tally: Tally::default(),
+        };
+        let refused = outbox.commit(&frozen(400_000), "boot", 0);
+        assert!(matches!(&refused, Err(CommitError::Disk(error)) if error.is_full()), "{refused:?}");
+        assert_eq!(outbox.queued(10, 1_000).unwrap().len(), 1);
+        outbox.commit(&frozen(100_000), "boot", 0).unwrap();
+        assert!(outbox.queued(10, 1_000).unwrap().is_empty());
+    }
+}
