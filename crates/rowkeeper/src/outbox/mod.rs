@@ -44,6 +44,9 @@ pub use queue::{Dropped, Filter, Listed, Retried, RowState, Which};
 pub(crate) use record::rfc3339;
 pub use record::{Happened, Record, Value};
 
+/// So long one process waits for another that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
 /// How much the outbox may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -186,7 +189,7 @@ impl Outbox {
 
     fn prepare(mut connection: Connection, place: Place, options: Options) -> Result<Self, OpenError> {
         // Another process may be recording: wait for it rather than fail.
-        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.busy_timeout(BUSY)?;
         // Carries "little wear": a lone record writes one page to the log, and small ones fill fewer blocks of the card. Only
         // a new file takes it.
         connection.pragma_update(None, "page_size", 1024)?;
@@ -324,7 +327,8 @@ impl Outbox {
     ) -> Result<T, E> {
         let mut done = deed(connection);
         if done.as_ref().err().and_then(E::disk).is_some_and(DiskError::is_full) {
-            empty_log(connection);
+            // Where it does not work, the second attempt ends as the first did.
+            _ = empty_log(connection);
             done = deed(connection);
         }
         if let Some(error) = done.as_ref().err().and_then(E::disk) {

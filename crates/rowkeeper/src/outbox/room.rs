@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, Transaction};
 
 use super::cached::Cached as _;
-use super::{AcceptError, DiskError, Outbox};
+use super::{AcceptError, BUSY, DiskError, Outbox};
 
 /// Where the outbox lies.
 pub(super) enum Place {
@@ -47,6 +47,9 @@ pub(super) struct Room {
 /// What a full batch (2 MB) of a thousand rows takes before it frees anything, see [`Room::takes`]. One of more and shorter
 /// rows is made smaller where there is no more.
 const RESERVE: u64 = 8 << 20;
+
+/// Delivered rows that may be forgotten, so many at a time.
+const OLDEST_REMEMBERED: &str = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
 
 /// How large a batch is.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +118,6 @@ impl Outbox {
     /// Whether what is in the file now, in this transaction, is within its limit and leaves what delivery needs. Rows that
     /// wait are worth more than the memory of those that are in the sheet: that goes first, the oldest of it.
     pub(super) fn make_room(&self, tx: &Transaction<'_>) -> Result<(), AcceptError> {
-        let oldest = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
         loop {
             let max_bytes = self.options.max_bytes;
             let room = self.place.room(tx)?;
@@ -124,7 +126,8 @@ impl Outbox {
                 true => AcceptError::LittleRoom { free_bytes: room.free },
                 false => AcceptError::Full { max_bytes },
             };
-            if tx.execute_cached(&format!("DELETE FROM delivered WHERE n IN ({oldest})"), ())? == 0 {
+            let forget = format!("DELETE FROM delivered WHERE n IN ({OLDEST_REMEMBERED})");
+            if tx.execute_cached(&forget, ())? == 0 {
                 return Err(full);
             }
             tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
@@ -139,25 +142,31 @@ impl Outbox {
     /// To be called after each step of a delivery: where room is scarce, the file takes what it needs before the log does.
     pub(super) fn secure_room(&self, connection: &Connection) {
         if self.place.room(connection).is_ok_and(|room| room.is_at_risk()) {
-            empty_log(connection);
+            // As far as nobody reads it: this waits for no one.
+            _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
         }
     }
 
-    /// Bytes that are free on the disk, if they are too few for new records: only what delivered rows still take in the
-    /// file can make room for some.
+    /// Bytes that are free on the disk, if they are too few for new records, and nothing is remembered that could make room
+    /// for some.
     ///
     /// # Errors
     /// The disk could not be read.
     pub fn little_room(&self) -> Result<Option<u64>, DiskError> {
-        let room = self.place.room(&self.connection())?;
-        Ok((!room.is_left()).then_some(room.free))
+        let connection = self.connection();
+        let room = self.place.room(&connection)?;
+        let remembered = format!("SELECT EXISTS ({OLDEST_REMEMBERED})");
+        Ok((!room.is_left() && !connection.query_row(&remembered, (), |row| row.get(0))?).then_some(room.free))
     }
 }
 
 /// Puts the log into the file and gives back what it took: on a full disk that may be all there is. Where that does not
 /// work, whoever needs room finds out.
-pub(super) fn empty_log(connection: &Connection) {
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    // It waits for who reads the log, and whoever records waits for it: not for as long as a record may wait.
+    connection.busy_timeout(BUSY / 20)?;
     _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    connection.busy_timeout(BUSY)
 }
 
 #[cfg(test)]
@@ -247,7 +256,11 @@ mod tests {
         // An eighth of what is free.
         assert!((50..300).contains(&taken), "{taken}");
         assert_eq!(outbox.counts().unwrap().waiting, taken);
-        assert_eq!(outbox.little_room().unwrap(), None, "it was refused because it would have been too much");
+        assert_eq!(outbox.little_room().unwrap(), None, "one more would have been too much");
+        let Place::Pretended { disk, file, .. } = outbox.place else { panic!() };
+        let others_came = Outbox { place: Place::Pretended { disk, free: 0, file }, ..outbox };
+        assert_eq!(others_came.little_room().unwrap(), Some(0));
+        let outbox = Outbox { place: Place::Pretended { disk, free: MIB / 2, file }, ..others_came };
 
         // Delivered rows that are only remembered go first.
         let remember =
@@ -255,6 +268,9 @@ mod tests {
         let connection = outbox.connection();
         connection.execute_batch(&format!("{remember}; DELETE FROM row")).unwrap();
         drop(connection);
+        let remembers = Outbox { place: Place::Pretended { disk, free: 0, file }, ..outbox };
+        assert_eq!(remembers.little_room().unwrap(), None);
+        let outbox = Outbox { place: Place::Pretended { disk, free: MIB / 2, file }, ..remembers };
         for _ in 0..taken {
             outbox.accept(&[row()]).unwrap();
         }
