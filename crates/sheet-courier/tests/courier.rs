@@ -807,3 +807,29 @@ fn a_copy_does_not_take_a_spreadsheet_that_is_not_there_for_the_last_one() {
     desk.ok(&search(&[next]));
     assert!(desk.call().path.contains("/after:batchUpdate"), "its register is claimed too");
 }
+
+/// Or its own marker would be a stranger to it later, and it would take itself for a copy.
+#[test]
+fn a_marker_is_not_pruned_because_its_spreadsheet_is_not_there() {
+    let looks = |answer: fn(&mut Desk)| {
+        let markers = (1..12).map(|seq| marker(seq, "AAAAAAAAAAAA", true)).collect();
+        let mut desk = Desk::new(Durable { markers, ..durable() });
+        desk.now += HOUR;
+        // All together, then each alone: is it there at all?
+        for _ in 0..2 {
+            assert!(String::from_utf8_lossy(&desk.call_within(HOUR).body).contains("deleteDeveloperMetadata"));
+            desk.refused();
+        }
+        assert!(desk.call_within(HOUR).path.ends_with("/developerMetadata:search"));
+        answer(&mut desk);
+        _ = desk.step();
+        desk.commits
+    };
+    let absent = looks(|desk| desk.ok(&json!({})));
+    assert!(absent.iter().any(|change| matches!(change, Transition::Pruned(ids) if ids.len() == 1)), "{absent:?}");
+    let present = looks(|desk| desk.ok(&search(&[metadata(MarkerId::of(BASE, 1), &key(), "AAAAAAAAAAAA")])));
+    assert!(!present.iter().any(|change| matches!(change, Transition::Pruned(_))), "{present:?}");
+    let gone = looks(Desk::not_found);
+    assert!(matches!(gone.last(), Some(Transition::Held(Hold::Closed { .. }))), "{gone:?}");
+    assert!(!gone.iter().any(|change| matches!(change, Transition::Pruned(_))), "{gone:?}");
+}

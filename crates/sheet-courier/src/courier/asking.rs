@@ -123,7 +123,11 @@ impl Courier {
                 Call::write(update(), registers::void_body(batch.id, &key, batch.digest))
             }
             (Asked::Marker, Some(batch)) => wire::get_marker(sheet, batch.id),
-            (Asked::Pruned(id), _) => wire::get_marker(sheet, *id),
+            (Asked::Pruned(id), _) => {
+                // Not by its id alone: 404 would say that it is not there, or that the spreadsheet is not.
+                let marker = self.state.markers.iter().find(|marker| marker.id == *id);
+                wire::search(sheet, &[marker.map_or(&key, |marker| &marker.key)])
+            }
             (Asked::Glance(tabs), _) => glance::glance(sheet, tabs.iter().map(|(_, id)| *id)),
             (Asked::Look(tabs), _) => glance::glance_with_markers(sheet, tabs.iter().map(|(_, id)| *id)),
             (Asked::Headers(tabs), _) => {

@@ -188,8 +188,11 @@ impl Courier {
                 }
                 _ => return false,
             },
-            Asked::Pruned(id) => match wire::parse_metadata(body) {
-                Some(found) => self.prune_looked_up(*id, Some(&found), now),
+            Asked::Pruned(id) => match wire::parse_search(body) {
+                Some(found) => {
+                    let shown = found.iter().find(|found| found.metadata_id == i64::from(id.as_u32()));
+                    self.prune_looked_up(*id, shown, now);
+                }
                 None => return false,
             },
         }
@@ -392,7 +395,6 @@ impl Courier {
                 return;
             }
             (Asked::Marker, Closed::NotFound) => return self.not_to_be_had(false),
-            (Asked::Pruned(id), Closed::NotFound) => return self.prune_looked_up(*id, None, now),
             (Asked::Register, Closed::NotFound) => return self.register_absent(now),
             (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound_closed(&message, now),
             (Asked::Reach, Closed::NotFound | Closed::Forbidden) => {
