@@ -22,6 +22,9 @@ use crate::Outcome;
 use crate::process::system;
 use crate::random::Random;
 
+/// Mount options in turn: as ext4 comes, and with less help from it for programs that forget to sync.
+pub(crate) const EXT4: [&str; 3] = ["data=ordered", "data=ordered,noauto_da_alloc", "data=writeback,noauto_da_alloc"];
+
 /// Bytes of the disk: room for a journal and a small queue.
 const SIZE: u64 = 24 << 20;
 const SECTOR: usize = 512;
@@ -33,9 +36,14 @@ pub(crate) struct Image(Vec<u8>);
 impl Image {
     /// An empty ext4.
     pub(crate) fn formatted() -> Outcome<Self> {
+        Self::of_size(SIZE)
+    }
+
+    /// An empty ext4 of so many bytes.
+    pub(crate) fn of_size(size: u64) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("image");
-        fs::File::create(&path)?.set_len(SIZE)?;
+        fs::File::create(&path)?.set_len(size)?;
         let path = path.to_string_lossy();
         let whole = "lazy_itable_init=0,lazy_journal_init=0";
         system("mkfs.ext4", &["-q", "-F", "-b", "4096", "-J", "size=4", "-E", whole, &path])?;
@@ -45,6 +53,76 @@ impl Image {
     /// Writes it to a file, for `mount -o loop`.
     pub(crate) fn keep(&self, path: &Path) -> std::io::Result<()> {
         fs::write(path, &self.0)
+    }
+}
+
+/// What the kernel asked of a disk.
+pub(crate) enum Asked {
+    /// Bytes at an offset; volatile.
+    Write(usize, Vec<u8>),
+    /// What was written is to be durable.
+    Flush,
+}
+
+/// What a power cut may leave of a disk, being made up.
+#[derive(Clone)]
+pub(crate) struct Left(Vec<u8>);
+
+impl Left {
+    /// What was on it when it was switched on.
+    pub(crate) fn of(image: &Image) -> Self {
+        Self(image.0.clone())
+    }
+
+    pub(crate) fn image(self) -> Image {
+        Image(self.0)
+    }
+
+    /// And all of these writes.
+    pub(crate) fn all_of(&mut self, asked: &[Asked]) {
+        asked.iter().for_each(|asked| asked.parts().for_each(|(offset, data)| self.put(offset, data)));
+    }
+
+    /// And of these writes none, all, the first, some, or some of their sectors.
+    pub(crate) fn some_of(&self, asked: &[Asked], random: &mut Random) -> Self {
+        let (mut left, kept) = (self.clone(), 1 + random.below(99));
+        let way = random.below(7);
+        let first = asked.len() * kept as usize / 100;
+        for (n, asked) in asked.iter().enumerate() {
+            let whole = match way {
+                0 => false,
+                1 => true,
+                2 => n < first,
+                _ => random.chance(kept),
+            };
+            for (offset, data) in asked.parts() {
+                // Torn, ext4's superblock has the wrong checksum and nothing is mounted: that is not what this is about.
+                if if way > 4 && offset >= 4_096 { random.chance(kept) } else { whole } {
+                    left.put(offset, data);
+                }
+            }
+        }
+        left
+    }
+
+    fn put(&mut self, offset: usize, data: &[u8]) {
+        self.0[offset..][..data.len()].copy_from_slice(data);
+    }
+}
+
+impl Asked {
+    /// Whether one of the blocks it writes begins like this.
+    pub(crate) fn begins_with(&self, bytes: &[u8]) -> bool {
+        matches!(self, Self::Write(_, data) if data.chunks(4_096).any(|block| block.starts_with(bytes)))
+    }
+
+    /// By sectors.
+    fn parts(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let (offset, data) = match self {
+            Self::Write(offset, data) => (*offset, &data[..]),
+            Self::Flush => (0, &[][..]),
+        };
+        data.chunks(SECTOR).enumerate().map(move |(n, part)| (offset + n * SECTOR, part))
     }
 }
 
@@ -98,6 +176,11 @@ impl Disk {
         Image(left)
     }
 
+    /// All that was asked of it since it was switched on.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.platter().asked)
+    }
+
     /// As whoever is on the machine sees it.
     pub(crate) fn now(&self) -> Image {
         Image(self.platter().current.clone())
@@ -133,14 +216,17 @@ struct Platter {
     /// What was written since the last flush, by sector, oldest first.
     volatile: BTreeMap<usize, Vec<[u8; SECTOR]>>,
     broken: bool,
+    asked: Vec<Asked>,
 }
 
 impl Platter {
     fn new(image: Image) -> Self {
-        Self { current: image.0.clone(), durable: image.0, volatile: BTreeMap::new(), broken: false }
+        let current = image.0.clone();
+        Self { current, durable: image.0, volatile: BTreeMap::new(), broken: false, asked: Vec::new() }
     }
 
     fn write(&mut self, offset: usize, data: &[u8]) {
+        self.asked.push(Asked::Write(offset, data.to_vec()));
         self.current[offset..][..data.len()].copy_from_slice(data);
         for sector in offset / SECTOR..(offset + data.len()).div_ceil(SECTOR) {
             let mut version = [0; SECTOR];
@@ -150,6 +236,7 @@ impl Platter {
     }
 
     fn flush(&mut self) {
+        self.asked.push(Asked::Flush);
         for (sector, versions) in std::mem::take(&mut self.volatile) {
             if let Some(last) = versions.last() {
                 self.durable[sector * SECTOR..][..SECTOR].copy_from_slice(last);
@@ -167,11 +254,15 @@ struct Served(Arc<Mutex<Platter>>);
 
 impl Filesystem for Served {
     fn lookup(&self, _: &Request, _: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        if name == NAME { reply.entry(&FOR_EVER, &attributes(DISK), Generation(0)) } else { reply.error(Errno::ENOENT) }
+        if name == NAME {
+            reply.entry(&FOR_EVER, &self.attributes(DISK), Generation(0))
+        } else {
+            reply.error(Errno::ENOENT)
+        }
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        reply.attr(&FOR_EVER, &attributes(inode));
+        reply.attr(&FOR_EVER, &self.attributes(inode));
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -230,12 +321,19 @@ impl Filesystem for Served {
     }
 }
 
-fn attributes(inode: INodeNo) -> FileAttr {
+impl Served {
+    fn attributes(&self, inode: INodeNo) -> FileAttr {
+        let size = lock(&self.0).current.len() as u64;
+        attributes(inode, size)
+    }
+}
+
+fn attributes(inode: INodeNo, size: u64) -> FileAttr {
     let is_disk = inode == DISK;
     FileAttr {
         ino: inode,
-        size: if is_disk { SIZE } else { 0 },
-        blocks: SIZE / SECTOR as u64,
+        size: if is_disk { size } else { 0 },
+        blocks: size / SECTOR as u64,
         atime: UNIX_EPOCH,
         mtime: UNIX_EPOCH,
         ctime: UNIX_EPOCH,

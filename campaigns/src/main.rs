@@ -10,6 +10,7 @@ mod google;
 mod heard;
 mod kills;
 mod ledger;
+mod moments;
 mod power;
 mod process;
 mod random;
@@ -36,6 +37,7 @@ const USAGE: &str = "\
 usage: campaigns kills SECONDS [SEED]
        campaigns disk
        campaigns power CUTS [SEED]
+       campaigns moments LIVES [SEED]
        campaigns power CUTS SEED --without-sync PART   PART of a path, or \"all\"; ends with 0 when something was lost";
 
 fn main() -> ExitCode {
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
         ["kills", seconds] => number(seconds).and_then(|seconds| kills::run(seconds, random::seed()?)),
         ["kills", seconds, seed] => number(seconds).and_then(|seconds| kills::run(seconds, number(seed)?)),
         ["disk"] => faulty::run(),
+        ["moments", lives] => number(lives).and_then(|lives| moments::run(lives, random::seed()?)),
+        ["moments", lives, seed] => number(lives).and_then(|lives| moments::run(lives, number(seed)?)),
         ["power", cuts] => number(cuts).and_then(|cuts| power::run(cuts, random::seed()?)),
         ["power", cuts, seed] => number(cuts).and_then(|cuts| power::run(cuts, number(seed)?)),
         ["power", cuts, seed, "--without-sync", part] => {

@@ -11,16 +11,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::device::Device;
-use crate::disk::{Disk, Image};
+use crate::disk::{Disk, EXT4, Image};
 use crate::google::{Google, OWNER};
 use crate::ledger::Ledger;
+use crate::moments::logs_that_end;
 use crate::process::{Running, clock, system};
 use crate::random::Random;
 use crate::stream::{End, Ending, Source};
 use crate::{Failure, Outcome, ensure};
-
-/// Mount options in turn: as ext4 comes, and with less help from it for programs that forget to sync.
-const EXT4: [&str; 3] = ["data=ordered", "data=ordered,noauto_da_alloc", "data=writeback,noauto_da_alloc"];
 
 /// What a preloaded library does to the syncs of a device, if anything.
 struct Sabotage {
@@ -37,6 +35,7 @@ pub(crate) fn run(cuts: u64, seed: u64) -> Outcome {
     let clock = clock();
     known_means_durable(&mut random.fork())?;
     println!("a row that is answered with \"known\" survives, though whoever wrote it died before its sync");
+    logs_that_end(4, &mut random.fork())?;
     moments(1 + cuts / 8, &mut random.fork(), None)?;
     rows(cuts, &mut random.fork(), None)?;
     println!("{:.0} s", clock().as_secs_f64());

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -44,8 +44,11 @@ fn write_beside(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// What lies beside takes the place of `path`.
 pub(crate) fn finish(path: &Path) -> io::Result<()> {
+    let before = Held::of(path);
     fs::rename(beside(path), path)?;
-    sync_parent(path)
+    sync_parent(path)?;
+    before.let_go();
+    Ok(())
 }
 
 /// What lies beside takes the place of `path`, and what `path` held before is kept as `path` + `suffix`.
@@ -70,8 +73,43 @@ pub(crate) fn sync_if_there(path: &Path) -> io::Result<()> {
 
 /// Removes a file for good: when this returns `Ok` it stays gone through a power cut. A missing file is fine.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    let removed = Held::of(path);
     remove_if_there(path)?;
-    sync_parent(path)
+    sync_parent(path)?;
+    removed.let_go();
+    Ok(())
+}
+
+/// A file whose content must not be another's before it is on the disk that its name is gone. Some file systems give the
+/// blocks of a removed file away at once, and when a power cut undoes the removal it has the content of whoever got them.
+/// While somebody has the file open it keeps them.
+#[derive(Default)]
+pub(crate) struct Held(Option<(File, PathBuf)>);
+
+impl Held {
+    /// A missing file needs no holding, nor does one that is a link or another user's.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self(open_own(path).ok().map(|file| (file, path.to_owned())))
+    }
+
+    /// Whether its last name is gone.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.0.as_ref().is_some_and(|(file, _)| file.metadata().is_ok_and(|file| file.nlink() == 0))
+    }
+
+    /// That its name is gone is on the disk.
+    fn let_go(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some((_, path)) = self.0.as_ref().filter(|_| self.is_removed()) {
+            // If this fails the disk is failing, and nothing more can be done here.
+            _ = sync_parent(path);
+        }
+    }
 }
 
 /// Makes the directory, 0700, with its parents; one that exists is left as it is, but must be writable: what is kept in

@@ -170,7 +170,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 fn recover(path: &Path) -> String {
     let file = path.display();
     format!(
-        "stop rowkeeper, copy the state directory away, then: sqlite3 {file} .recover | sqlite3 new.sqlite, and put that in its place"
+        "stop rowkeeper, copy the state directory away, then: sqlite3 {file} .recover | sqlite3 new.sqlite, and put that in its place, with no -wal and -shm beside it"
     )
 }
 

@@ -29,7 +29,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 use sheet_courier::{Tag, caller_id_hash, random_row_id};
 
-use crate::durable;
+use crate::durable::{self, Held};
 use cached::{Cached as _, STATEMENTS};
 use counts::Touched;
 use room::{Place, empty_log};
@@ -97,6 +97,12 @@ pub struct Outbox {
     read_at: AtomicI64,
     touched: Touched,
     place: Place,
+    /// Behind the connection, as fields are dropped in their order. Carries "a power cut leaves the outbox whole": whoever
+    /// closes the outbox last has SQLite copy the log to the main file and remove the log, without a sync. Where freed blocks
+    /// are given away before that is on the disk (ext4 with `data=writeback`, file systems without a journal), a power
+    /// cut could bring the old log back with a stranger's block in its middle, and what is before that block, older
+    /// pages, would be laid over newer ones.
+    _log: Held,
 }
 
 impl Outbox {
@@ -112,10 +118,13 @@ impl Outbox {
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         create_private(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let log = durable::with_suffix(path, "-wal");
+        // What a crash left: should this open fail, it is closed again, and what is closed last is removed.
+        let _left = Held::of(&log);
         let place = Place::File(path.to_owned());
         let outbox = Self::prepare(Connection::open_with_flags(path, flags)?, place, options)?;
-        durable::sync_if_there(&durable::with_suffix(path, "-wal")).map_err(OpenError::Unsynced)?;
-        Ok(outbox)
+        durable::sync_if_there(&log).map_err(OpenError::Unsynced)?;
+        Ok(Self { _log: Held::of(&log), ..outbox })
     }
 
     /// Opens the outbox at `path` to look at it where nothing can be written: a disk that is full or was remounted read-only
@@ -178,7 +187,8 @@ impl Outbox {
 
     fn of(connection: Connection, place: Place, options: Options, touched: Touched) -> Self {
         let (failed, read_at) = (AtomicBool::new(false), AtomicI64::new(0));
-        Self { connection: Mutex::new(connection), options, keep_delivered: None, failed, read_at, touched, place }
+        let (connection, _log) = (Mutex::new(connection), Held::default());
+        Self { connection, options, keep_delivered: None, failed, read_at, touched, place, _log }
     }
 
     /// Remembers delivered rows for so long at least, for exports. They make room when the outbox is full.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, Transaction};
 
 use super::cached::Cached as _;
+use super::schema::VERSION;
 use super::{AcceptError, BUSY, DiskError, Outbox};
 
 /// Where the outbox lies.
@@ -162,10 +163,18 @@ impl Outbox {
 
 /// Puts the log into the file and gives back what it took: on a full disk that may be all there is. Where that does not
 /// work, whoever needs room finds out.
+///
+/// What is given back may be another file's before it is on the disk that it was (see the outbox's `_log`), so the log is
+/// begun anew first, which needs no room: its new header is synced, and after that nothing behind it counts any more.
 pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
     // It waits for who reads the log, and whoever records waits for it: not for as long as a record may wait.
     connection.busy_timeout(BUSY / 20)?;
-    _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    let checkpoint = |sql| connection.query_row(sql, (), |row| row.get::<_, bool>(0));
+    if let Ok(false) = checkpoint("PRAGMA wal_checkpoint(RESTART)") {
+        // Any write would do; this one changes nothing.
+        _ = connection.pragma_update(None, "user_version", VERSION);
+        _ = checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
     connection.busy_timeout(BUSY)
 }
 

@@ -200,6 +200,22 @@ fn a_log_without_its_index_can_be_looked_at_where_no_index_can_be_made() {
     assert_eq!(Outbox::open(&left, ROOMY).unwrap().counts().unwrap().waiting, 1);
 }
 
+/// Seen in a campaign of power cuts: a log that had been removed came back with another file's block in its middle, and the
+/// outbox was malformed. Its blocks are nobody else's until it is on the disk that it is gone.
+#[test]
+fn a_log_that_is_removed_is_held_until_it_stays_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("outbox.sqlite");
+    let outbox = Outbox::open(&path, ROOMY).unwrap();
+    outbox.accept(&[new_row(None, 1.0)]).unwrap();
+    // As they are dropped, one after the other.
+    let Outbox { connection, _log: log, .. } = outbox;
+    assert!(!log.is_removed());
+    drop(connection);
+    assert!(!durable::with_suffix(&path, "-wal").exists(), "SQLite keeps it now: then it need not be held");
+    assert!(log.is_removed());
+}
+
 /// Seen once: the first records of several programs at the same moment, and one was told "database is locked".
 #[test]
 fn many_may_open_a_new_outbox_at_once() {
