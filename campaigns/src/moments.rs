@@ -108,8 +108,7 @@ fn live(device: &Device, disk: &Disk, life: u64, ledger: &Ledger, random: &mut R
 }
 
 /// Logs that are over, and those that begin after them, on a file system that gives blocks away before it is on the disk
-/// that they are free. Each time after a boot, so that it looks for room anew, and on a disk that is full, so that there
-/// is none but what the old log leaves.
+/// that they are free. Each time after a boot, so that it looks for room anew, and on a disk that was full until then.
 pub(crate) fn logs_that_end(rounds: u64, random: &mut Random) -> Outcome {
     let options = "data=writeback";
     let google = Google::start()?;
@@ -121,10 +120,10 @@ pub(crate) fn logs_that_end(rounds: u64, random: &mut Random) -> Outcome {
         let device = Device::new(&google.url)?.with_state(&disk.files().join("state"));
         let mut source = |name: &str| Source::new(&device, &ledger, format!("{name}{round}e"), random.fork());
         let (mut stream, mut lone) = (source("s"), source("l"));
-        // Its last user closes the outbox, and the next one begins.
+        // On the full disk not all of this may be possible.
         device.must(&["status"])?;
         lone.one(None)?;
-        // What is freed is used again, and the main file need not grow.
+        // Its last user closes the outbox, and the log is over. What is freed is used again, and the main file need not grow.
         remove(&disk.files().join(FILLER))?;
         device.must(&["queue", "drop", "--all"])?;
         stream.stream(&End::Killed(Duration::from_millis(300)))?;
