@@ -20,7 +20,7 @@ use crate::stats::{Sample, mib, number};
 const HOW: &str = "The outbox is filled by one `rowkeeper record --stdin`. With so many \
 rows waiting: what the next `rowkeeper record` and a `rowkeeper status` take (processes, processor time), and how large \
 `rowkeeper run` is that tries to send them while Google answers 503 to everything. Then Google comes back, `rowkeeper deliver` empties the queue at its own pace \
-(it allows itself 50 writes a minute), and with so many rows in the sheet one more row is recorded and delivered. Google's \
+(it allows itself 42 writes a minute), and with so many rows in the sheet one more row is recorded and delivered. Google's \
 quota, no delay. The peers hold what waits in memory, or nowhere: there is nothing to measure beside this.";
 
 pub fn run(tools: &Tools, form: Form) -> Result<Section> {

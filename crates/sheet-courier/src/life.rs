@@ -39,7 +39,7 @@ impl Ages {
 }
 
 /// Whether one more marker fits.
-pub(crate) fn has_room(markers: usize) -> bool {
+pub(crate) const fn has_room(markers: usize) -> bool {
     (markers + 1) * MARKER_CHARS <= BUDGET_CHARS
 }
 

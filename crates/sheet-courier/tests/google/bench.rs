@@ -114,6 +114,11 @@ impl Bench {
 
     /// Carries orders out until the courier sends something, or has nothing more to do.
     pub(crate) fn next_call(&mut self) -> Option<Call> {
+        self.next_call_by(Duration::MAX)
+    }
+
+    /// The same, or until it is so late.
+    pub(crate) fn next_call_by(&mut self, end: Duration) -> Option<Call> {
         for _ in 0..500 {
             match self.courier.next(self.now) {
                 Step::Gather { max_rows, .. } => {
@@ -122,8 +127,8 @@ impl Bench {
                 }
                 Step::Commit(change) => self.commit(change),
                 Step::Send(call) => return Some(call),
-                Step::WaitUntil(until) => self.now = until,
-                Step::Hold(..) | Step::Idle => return None,
+                Step::WaitUntil(until) if until <= end => self.now = until,
+                Step::WaitUntil(_) | Step::Hold(..) | Step::Idle => return None,
             }
         }
         panic!("the courier goes round in circles: {:?}", self.story());

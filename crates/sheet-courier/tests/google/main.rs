@@ -5,3 +5,4 @@
 mod bench;
 mod full;
 mod odd_replies;
+mod steady;
