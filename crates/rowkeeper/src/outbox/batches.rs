@@ -1,25 +1,21 @@
 //! What the holder of the delivery lock reads and writes: one transaction per arrow of the protocol.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
-use sheet_courier::{
-    Batch, Cause, Digest, Durable, Hold, Marker, MarkerId, Phase, SheetRef, Tally, Transition, Verdict, Wish,
-};
+use sheet_courier::{Batch, Cause, Digest, Durable, Hold, Marker, MarkerId, Phase, Tally, Transition, Verdict, Wish};
 
 use super::cached::Cached as _;
+use super::notes::{note, put_note};
 use super::room::Size;
-use super::{DiskError, Happened, Outbox, Record, amends, creates, identity};
+use super::sheets::{REFUSED, WISH, current_sheet, earlier_sheets, end_wish, insert_sheet};
+use super::{CommitError, DiskError, Happened, Outbox, Record, amends, creates, identity};
 
 /// How long the ids of delivered rows are remembered.
 const SEEN_SECONDS: i64 = 90 * 24 * 3600;
-/// The notes about another spreadsheet: that it is wanted, and why it could not be had.
-const WISH: &str = "wish";
-const REFUSED: &str = "wish refused";
 /// Which batches are bound to an earlier spreadsheet. What a copy left behind is, also where that is the current one again.
 pub(super) const BOUND: &str =
     "(spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1) OR coalesce(cause = 'copy', 0))";
@@ -43,24 +39,6 @@ pub struct QueuedRow {
     pub at_most: Option<u32>,
     /// How often it was refused alone.
     pub refusals: u32,
-}
-
-/// What the sender last said about itself, for `status` in another process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// One line; none when the last request was answered as hoped.
-    pub last_error: Option<String>,
-    /// When the next request is made, as Unix milliseconds of the wall clock.
-    pub next_try: Option<i64>,
-}
-
-/// A change was not made; the file is as it was.
-#[derive(Debug)]
-pub enum CommitError {
-    /// The rows are not what they were when they were read: read again.
-    Stale,
-    /// The disk.
-    Disk(DiskError),
 }
 
 impl Outbox {
@@ -144,90 +122,6 @@ impl Outbox {
         done
     }
 
-    /// What the sender last said about itself.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn status(&self) -> Result<Status, DiskError> {
-        Ok(note(&self.connection(), "status")?.unwrap_or_default())
-    }
-
-    /// For `status` in other processes. Not worth a sync: after a power cut the next attempt says it again.
-    ///
-    /// # Errors
-    /// Nothing was changed.
-    pub fn set_status(&self, status: &Status) -> Result<(), DiskError> {
-        let mut connection = self.writable()?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let written = self.written(&mut connection, |connection| Ok(put_note(connection, "status", Some(status))?));
-        // Before anything else is written, whatever became of the status: rows rest on FULL.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        written
-    }
-
-    /// The spreadsheet rows go to.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn sheet(&self) -> Result<Option<SheetRef>, DiskError> {
-        Ok(current_sheet(&self.connection())?)
-    }
-
-    /// From now on rows go to `sheet`. Use it only while holding the delivery lock.
-    ///
-    /// # Errors
-    /// `Stale`: a batch for another spreadsheet is in flight and must be settled first.
-    pub fn set_sheet(&self, sheet: &SheetRef) -> Result<(), CommitError> {
-        let mut connection = self.writable()?;
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if open_batch(&tx)?.is_some_and(|batch| batch.spreadsheet != sheet.id) {
-            return Err(CommitError::Stale);
-        }
-        insert_sheet(&tx, sheet)?;
-        put_note(&tx, "hold", None::<&Hold>)?;
-        Ok(tx.commit()?)
-    }
-
-    /// All spreadsheets that rows went to, the current one last.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn sheets(&self) -> Result<Vec<SheetRef>, DiskError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT id, url, title FROM sheet ORDER BY n")?;
-        let sheets = statement.query_map((), sheet_of)?.collect::<Result<_, _>>()?;
-        Ok(sheets)
-    }
-
-    /// Another spreadsheet is wanted, by a person. Whoever holds the delivery lock makes it come true; until then and
-    /// after a refusal all stays as it is.
-    ///
-    /// # Errors
-    /// Nothing was changed.
-    pub fn set_wish(&self, wish: &Wish) -> Result<(), DiskError> {
-        let mut connection = self.writable()?;
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        put_note(&tx, WISH, Some(wish))?;
-        put_note(&tx, REFUSED, None::<&String>)?;
-        Ok(tx.commit()?)
-    }
-
-    /// Another spreadsheet is wanted.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn wish(&self) -> Result<Option<Wish>, DiskError> {
-        Ok(note(&self.connection(), WISH)?)
-    }
-
-    /// Why the last wish did not come true.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn wish_refused(&self) -> Result<Option<String>, DiskError> {
-        Ok(note(&self.connection(), REFUSED)?)
-    }
-
     /// How many batches are bound to an earlier spreadsheet.
     ///
     /// # Errors
@@ -236,14 +130,6 @@ impl Outbox {
         Ok(self
             .connection()
             .query_row_cached(&format!("SELECT count(*) FROM batch WHERE {BOUND}"), (), |row| row.get(0))?)
-    }
-
-    /// Why nothing is sent, if so.
-    ///
-    /// # Errors
-    /// The disk could not be read.
-    pub fn hold(&self) -> Result<Option<Hold>, DiskError> {
-        Ok(note(&self.connection(), "hold")?)
     }
 }
 
@@ -425,14 +311,6 @@ fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Dur
     Ok(())
 }
 
-/// A person may have wished for something else meanwhile: that stays.
-fn end_wish(tx: &Transaction<'_>, wish: &Wish) -> Result<(), rusqlite::Error> {
-    if note::<Wish>(tx, WISH)?.as_ref() == Some(wish) {
-        put_note(tx, WISH, None::<&Wish>)?;
-    }
-    Ok(())
-}
-
 /// Rows of a voided batch leave it.
 pub(super) fn give_back(tx: &Transaction<'_>, batch: MarkerId, verdict: &Verdict) -> Result<(), DiskError> {
     let amended = amends::follow_back(tx, batch)?;
@@ -521,15 +399,6 @@ pub(super) fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Ma
     Ok(())
 }
 
-fn insert_sheet(tx: &Transaction<'_>, sheet: &SheetRef) -> Result<(), rusqlite::Error> {
-    // The newest row is the current sheet, also when an older one is adopted again.
-    tx.execute_cached(
-        "INSERT OR REPLACE INTO sheet(id, url, title) VALUES (?1, ?2, ?3)",
-        (&sheet.id, &sheet.url, &sheet.title),
-    )?;
-    Ok(())
-}
-
 /// A clock in the past forgets too little, one in the future too much: then a repeated id is a new row, as documented.
 fn forget_seen(tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error> {
     // Through the index on `at`: looks at the oldest only.
@@ -541,19 +410,6 @@ fn forget_seen(tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error>
         tx.execute_cached(&format!("DELETE FROM seen WHERE hash IN ({oldest})"), (SEEN_ROWS / 10,))?;
     }
     Ok(())
-}
-
-pub(super) fn current_sheet(connection: &Connection) -> Result<Option<SheetRef>, rusqlite::Error> {
-    connection.query_row_cached("SELECT id, url, title FROM sheet ORDER BY n DESC LIMIT 1", (), sheet_of).optional()
-}
-
-fn earlier_sheets(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
-    let mut statement = connection.prepare_cached("SELECT id FROM sheet ORDER BY n DESC LIMIT -1 OFFSET 1")?;
-    statement.query_map((), |row| row.get(0))?.collect()
-}
-
-fn sheet_of(row: &Row<'_>) -> Result<SheetRef, rusqlite::Error> {
-    Ok(SheetRef { id: row.get(0)?, url: row.get(1)?, title: row.get(2)? })
 }
 
 pub(super) fn open_batch(connection: &Connection) -> Result<Option<Batch>, DiskError> {
@@ -639,30 +495,6 @@ fn tally(connection: &Connection, boot: &str, now: Duration) -> Result<Tally, ru
     })
 }
 
-/// A note that cannot be read counts as none: they hold nothing that rows depend on.
-pub(super) fn note<T: for<'de> Deserialize<'de>>(
-    connection: &Connection,
-    name: &str,
-) -> Result<Option<T>, rusqlite::Error> {
-    let text: Option<String> =
-        connection.query_row_cached("SELECT value FROM note WHERE name = ?1", (name,), |row| row.get(0)).optional()?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
-pub(super) fn put_note<T: Serialize>(
-    connection: &Connection,
-    name: &str,
-    value: Option<&T>,
-) -> Result<(), rusqlite::Error> {
-    match value.and_then(|value| serde_json::to_string(value).ok()) {
-        Some(text) => {
-            connection.execute_cached("INSERT OR REPLACE INTO note(name, value) VALUES (?1, ?2)", (name, text))?
-        }
-        None => connection.execute_cached("DELETE FROM note WHERE name = ?1", (name,))?,
-    };
-    Ok(())
-}
-
 fn cause_text(cause: Cause) -> &'static str {
     match cause {
         Cause::Content => "content",
@@ -679,26 +511,3 @@ fn parse_cause(text: &str) -> Option<Cause> {
     let all = [Cause::Content, Cause::TooBig, Cause::NoAnswer, Cause::Full, Cause::Move, Cause::Layout, Cause::Copy];
     all.into_iter().find(|cause| cause_text(*cause) == text)
 }
-
-impl From<rusqlite::Error> for CommitError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Disk(error.into())
-    }
-}
-
-impl From<DiskError> for CommitError {
-    fn from(error: DiskError) -> Self {
-        Self::Disk(error)
-    }
-}
-
-impl fmt::Display for CommitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale => f.write_str("the outbox has changed meanwhile"),
-            Self::Disk(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for CommitError {}

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::batches::{note, put_note};
+use super::notes::{note, put_note};
 use super::{DiskError, Outbox};
 
 const CREATES: &str = "creates";

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use sheet_courier::{Device, Hold, Identity, Marker, MarkerId, Release, Tag, Verdict, caller_id_hash};
 
-use super::batches::{CommitError, current_sheet, give_back, insert_marker, note, open_batch, put_note, take_seq};
+use super::batches::{give_back, insert_marker, open_batch, take_seq};
 use super::cached::Cached as _;
-use super::{DiskError, Outbox, amends};
+use super::notes::{note, put_note};
+use super::sheets::current_sheet;
+use super::{CommitError, DiskError, Outbox, amends};
 
 /// The note about another identity that is being taken.
 const RELEASE: &str = "release";

@@ -11,7 +11,7 @@ use sheet_courier::{Anchor, Displaced, Marker, MarkerId, caller_id_hash};
 
 use super::batches::SEEN_ROW;
 use super::cached::Cached as _;
-use super::{AcceptError, DiskError, Outbox, Record, Value, batches, identity};
+use super::{AcceptError, CommitError, DiskError, Outbox, Record, Value, batches, identity};
 
 /// Of an amendment. One that a person dropped is kept while something may stand on its row, to take that away: its `due`
 /// is 2.
@@ -340,19 +340,14 @@ pub(super) fn forget_orphans(tx: &Transaction<'_>) -> Result<(), rusqlite::Error
 }
 
 /// From here on these values, and no later ones, may be written.
-pub(super) fn anchored(tx: &Transaction<'_>, amend: i64, anchor: &Anchor) -> Result<(), batches::CommitError> {
+pub(super) fn anchored(tx: &Transaction<'_>, amend: i64, anchor: &Anchor) -> Result<(), CommitError> {
     let sql = "UPDATE amend SET anchor = ?2, seq = ?3, target = ?4 WHERE n = ?1 AND anchor IS NULL";
     let changed = tx.execute_cached(sql, params![amend, anchor.id.as_u32(), anchor.seq, anchor.spreadsheet])?;
-    if changed == 1 { Ok(()) } else { Err(batches::CommitError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(CommitError::Stale) }
 }
 
 /// Its anchor can do nothing any more; it is a marker to be pruned now.
-pub(super) fn closed(
-    tx: &Transaction<'_>,
-    amend: i64,
-    anchor: &Marker,
-    is_written: bool,
-) -> Result<(), batches::CommitError> {
+pub(super) fn closed(tx: &Transaction<'_>, amend: i64, anchor: &Marker, is_written: bool) -> Result<(), CommitError> {
     let (id, body, target): (String, String, String) = tx.query_row_cached(
         "SELECT id, body, target FROM amend WHERE n = ?1 AND anchor = ?2",
         (amend, anchor.id.as_u32()),
@@ -380,14 +375,14 @@ pub(super) fn closed(
 }
 
 /// The row is not in the sheet any more: it goes back to the queue, whole, with its new values.
-pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), batches::CommitError> {
+pub(super) fn returns(tx: &Transaction<'_>, amend: i64) -> Result<(), CommitError> {
     let sql = "SELECT id, body FROM amend WHERE n = ?1";
     let found: Option<(String, String)> =
         tx.query_row_cached(sql, (amend,), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((id, body)) = found else { return Err(batches::CommitError::Stale) };
+    let Some((id, body)) = found else { return Err(CommitError::Stale) };
     let sql = "SELECT body FROM delivered WHERE id = ?1 ORDER BY n DESC LIMIT 1";
     let Some(old) = tx.query_row_cached(sql, (&id,), |row| row.get::<_, String>(0)).optional()? else {
-        return Err(batches::CommitError::Stale);
+        return Err(CommitError::Stale);
     };
     let mut record = record_of(&old)?;
     record.amend(&record_of(&body)?.fields);

@@ -26,18 +26,18 @@ fn fields(pairs: &[(&str, f64)]) -> Vec<(String, Value)> {
     pairs.iter().map(|(name, number)| ((*name).into(), Value::Number(*number))).collect()
 }
 
-fn commit(outbox: &Outbox, change: &Transition) -> Result<(), batches::CommitError> {
+fn commit(outbox: &Outbox, change: &Transition) -> Result<(), CommitError> {
     outbox.commit(change, "b", 0)
 }
 
 /// Everything that is queued goes into a batch.
-fn freeze(outbox: &Outbox) -> Result<MarkerId, batches::CommitError> {
+fn freeze(outbox: &Outbox) -> Result<MarkerId, CommitError> {
     let rows = outbox.queued(100, 1 << 20).unwrap();
     let durable = outbox.durable("b", Duration::ZERO).unwrap();
     freeze_these(outbox, durable.device.next_seq, rows.into_iter().map(|row| (row.handle, row.id)).collect())
 }
 
-fn freeze_these(outbox: &Outbox, seq: u64, rows: Vec<(i64, String)>) -> Result<MarkerId, batches::CommitError> {
+fn freeze_these(outbox: &Outbox, seq: u64, rows: Vec<(i64, String)>) -> Result<MarkerId, CommitError> {
     let id = MarkerId::of(0, seq);
     let batch = Batch {
         id,
@@ -116,7 +116,7 @@ fn a_batch_that_was_planned_before_an_amendment_is_planned_anew() {
     let id = record(&outbox, None);
     let rows: Vec<_> = outbox.queued(100, 1 << 20).unwrap().into_iter().map(|row| (row.handle, row.id)).collect();
     outbox.amend(&id, &fields(&[("b", 3.0)])).unwrap();
-    assert!(matches!(freeze_these(&outbox, 1, rows), Err(batches::CommitError::Stale)));
+    assert!(matches!(freeze_these(&outbox, 1, rows), Err(CommitError::Stale)));
     freeze(&outbox).unwrap();
 }
 
@@ -157,7 +157,7 @@ fn while_one_is_written_the_next_waits_behind_it() {
     // Changed since it was read: what is about to be written is not what was asked for.
     outbox.amend(&id, &fields(&[("b", 4.0)])).unwrap();
     let stale = commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor(2) });
-    assert!(matches!(stale, Err(batches::CommitError::Stale)));
+    assert!(matches!(stale, Err(CommitError::Stale)));
     let first = outbox.due_amend(&[]).unwrap().unwrap();
     commit(&outbox, &Transition::Anchored { amend: first.handle, anchor: anchor(2) }).unwrap();
     outbox.amend(&id, &fields(&[("b", 5.0)])).unwrap();
