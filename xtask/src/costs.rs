@@ -66,7 +66,8 @@ const LIMITS: [Limit; 4] = [
         arguments: &["status"],
         rows: Rows::None,
         instructions: 4_250_000,
-        allocations: 1_650,
+        // SQLite's own small blocks (its lookaside) are used up by statements that are kept.
+        allocations: 2_050,
         peak_bytes: 235_000,
     },
 ];

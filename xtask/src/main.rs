@@ -13,6 +13,7 @@ mod deny;
 mod fuzz;
 mod google;
 mod interop;
+mod patience;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -129,7 +130,7 @@ fn test() -> Step {
     for (name, step) in GATE {
         println!("\n==> {name}");
         let begun = Instant::now();
-        let outcome = step();
+        let outcome = patience::run(name, *step);
         took.push(format!("{name} {} s", begun.elapsed().as_secs()));
         match outcome {
             Ok(Outcome::Done) => {}
