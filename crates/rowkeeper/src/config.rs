@@ -438,7 +438,7 @@ fn find(places: &Places) -> Option<PathBuf> {
     // What a person named must be there; what is merely looked for may be missing.
     let named = places.config.clone().or_else(|| path_variable("ROWKEEPER_CONFIG"));
     named.or_else(|| {
-        let user = path_variable("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")));
+        let user = base_directory("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")));
         [
             Some(PathBuf::from("rowkeeper.toml")),
             user.map(|folder| folder.join("rowkeeper/rowkeeper.toml")),
@@ -460,7 +460,7 @@ fn named_state_dir(places: &Places) -> Option<PathBuf> {
 }
 
 fn usual_state_dir() -> Option<PathBuf> {
-    path_variable("XDG_STATE_HOME")
+    base_directory("XDG_STATE_HOME")
         .map(|dir| dir.join("rowkeeper"))
         .or_else(|| Some(home()?.join(".local/state/rowkeeper")))
 }
@@ -472,6 +472,11 @@ fn home() -> Option<PathBuf> {
 /// A path need not be UTF-8.
 fn path_variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Paths that are not absolute are to be ignored (XDG Base Directory Specification).
+fn base_directory(name: &str) -> Option<PathBuf> {
+    path_variable(name).filter(|path| path.is_absolute())
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -26,6 +26,15 @@ fn an_unknown_key_is_named_with_its_line_and_its_neighbour() {
     assert!(!device.state("").exists());
 }
 
+/// The queue would be another one in each directory that a command is given in.
+#[test]
+fn a_base_directory_that_is_not_absolute_is_ignored() {
+    let device = Device::alone().with("ROWKEEPER_STATE_DIR", "").with("XDG_STATE_HOME", "here");
+    device.run(&["record", "a=1"]).exits(0);
+    assert!(device.home().join(".local/state/rowkeeper/outbox.sqlite").is_file());
+    assert!(!device.home().join("here").exists());
+}
+
 #[test]
 fn a_configuration_that_is_named_must_be_there() {
     let device = Device::alone();
