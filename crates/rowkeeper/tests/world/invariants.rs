@@ -45,10 +45,21 @@ impl World {
         if let Some(id) = self.net.unguarded.take().filter(|_| !self.has_copies()) {
             return Err(self.wrong(&format!("5: the marker {id} disappeared while an attempt with it was on its way")));
         }
+        self.waits_for_something(at, stepped)?;
         if matches!(stepped, Stepped::Changed(_)) {
             self.rows_are_in_one_place(at, stepped)?;
         }
         self.one_live_id_per_row()
+    }
+
+    /// A process that waits for a moment that has passed goes round in circles as fast as it can.
+    fn waits_for_something(&self, at: usize, stepped: &Stepped) -> Result<(), String> {
+        let (Stepped::WaitUntil(until) | Stepped::Hold(_, until)) = stepped else { return Ok(()) };
+        let device = &self.devices[at];
+        if *until > device.clock.mono() {
+            return Ok(());
+        }
+        Err(self.wrong(&format!("{} waits for a moment that has passed: {stepped:?}", device.name)))
     }
 
     /// 1, 2 and 3.

@@ -78,7 +78,7 @@ impl Courier {
         // What shows the marker shows the sheet with the batch in it. Whether markers are shown here at all is unknown
         // (docs/google.md, S29).
         let is_new = seen.markers.iter().any(|marker| marker.metadata_id == id && marker.metadata_value == value);
-        if is_new || now.saturating_sub(landed.since) >= OLD_HEADER {
+        if is_new || began.saturating_sub(landed.since) >= OLD_HEADER {
             let date = landed.date;
             self.is_applied_under(&seen.tabs, Seen::Later, began, date);
         } else {

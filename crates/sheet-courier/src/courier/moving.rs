@@ -218,10 +218,11 @@ impl Courier {
         }
     }
 
-    pub(super) fn register_absent(&mut self, now: Duration) {
+    /// By a read that began at `began`.
+    pub(super) fn register_absent(&mut self, began: Duration, now: Duration) {
         self.register = match self.register {
             // A read may be older than the claim that won.
-            Register::Refused { at, .. } if now.saturating_sub(at) < LOOK_AGAIN => {
+            Register::Refused { at, .. } if began.saturating_sub(at) < LOOK_AGAIN => {
                 Register::Refused { at, read_at: now + LOOK_AGAIN / 4 }
             }
             Register::Refused { .. } => Register::NotToBeHad,
@@ -230,14 +231,14 @@ impl Courier {
     }
 
     /// Google's no to a spreadsheet that is wanted. False if it is not about a wish.
-    pub(super) fn refuses_wish(&mut self, asked: &Asked, message: &str, now: Duration) -> bool {
+    pub(super) fn refuses_wish(&mut self, asked: &Asked, message: &str, began: Duration, now: Duration) -> bool {
         let Some(wish) = self.state.wish.clone() else { return false };
         let hold = match (asked, &wish) {
             // It will be tried again, with the hold that the caller makes of it.
             (Asked::Create, Wish::Next | Wish::Claim(_)) => return false,
             // A sibling made it a moment ago: reads may be older.
             (_, Wish::Next | Wish::Claim(_))
-                if now.saturating_sub(*self.hidden_since.get_or_insert(now)) < LOOK_AGAIN =>
+                if began.saturating_sub(*self.hidden_since.get_or_insert(began)) < LOOK_AGAIN =>
             {
                 self.not_before = now + LOOK_AGAIN / 4;
                 return true;
@@ -255,13 +256,16 @@ impl Courier {
 
     /// Nothing to do, unless rows are bound to a spreadsheet that does not answer.
     pub(super) fn idle(&mut self, now: Duration) -> Next {
-        let bound = self.first_bound().map(|_| self.bound.not_before);
+        let bound = self.first_bound().map(|_| match self.bound.void {
+            true => self.bound.not_before.max(self.pace.ready_at(now)),
+            false => self.bound.not_before,
+        });
         // Only a person can say what becomes of them; but they do wait.
         let left = self.state.bound.iter().any(|batch| !can_be_asked_for(batch)).then_some(now + PROBE_EVERY);
         if left.is_some() && self.trouble.is_none() {
             self.trouble = Some(LEFT_BEHIND.to_owned());
         }
-        match bound.into_iter().chain(left).chain(self.amend_due_at()).min() {
+        match bound.into_iter().chain(left).chain(self.amend_due_at(now)).min() {
             None => Next::Idle,
             Some(at) => Next::Wait(at),
         }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
+use super::amending::Made;
 use super::moving::{Reach, Register};
 use super::releasing::IF_GONE;
 use super::{
@@ -80,10 +81,10 @@ impl Courier {
                     self.lost_track(&asked, "an answer that is not Google's".into(), now, random);
                 }
             }
-            Reading::Refused(message) => self.refused(&asked, message, now, random),
+            Reading::Refused(message) => self.refused(&asked, message, began, now, random),
             Reading::TooLarge if asked == Asked::Batch => self.wants_void(Cause::TooBig, "too large".into()),
             Reading::TooLarge => self.later(&asked, "too large".into(), now, random),
-            Reading::Closed(why, message) => self.closed(&asked, why, message, now, random),
+            Reading::Closed(why, message) => self.closed(&asked, why, message, began, now, random),
             Reading::Wait { why, at_least } => {
                 self.pace.empty(now);
                 self.later(&asked, why, now, random);
@@ -175,7 +176,7 @@ impl Courier {
                 Some(reply) if self.is_our_sheet(&reply.spreadsheet_id) => self.is_reached(),
                 _ => return false,
             },
-            Asked::Amend(ask) => return self.amend_answered(*ask, body, date, now),
+            Asked::Amend(ask) => return self.amend_answered(*ask, body, Made { began, ended: now }, date),
             Asked::Release(ask) => return self.release_answered(*ask, body, now),
             Asked::BoundCheck | Asked::BoundVoid => return self.bound_answered(asked, body, date, now),
             Asked::Prune(ids) => match wire::parse_batch_reply(body) {
@@ -247,7 +248,7 @@ impl Courier {
         // A header is not older than a register that the same answer shows: if it is narrower, somebody deleted columns.
         let is_narrow = || self.known.versions.as_ref().is_some_and(|versions| layout.looks_old(versions));
         let looks_old = !with_registers && is_narrow();
-        if looks_old && now.saturating_sub(*self.known.old_since.get_or_insert(now)) < OLD_HEADER {
+        if looks_old && began.saturating_sub(*self.known.old_since.get_or_insert(began)) < OLD_HEADER {
             self.trouble = Some("a header row is narrower than it was; looking again".to_string());
             self.not_before = now + OLD_HEADER / 6;
         } else {
@@ -315,7 +316,7 @@ impl Courier {
         }
     }
 
-    fn refused(&mut self, asked: &Asked, message: String, now: Duration, random: u32) {
+    fn refused(&mut self, asked: &Asked, message: String, began: Duration, now: Duration, random: u32) {
         self.trouble = Some(message.clone());
         match asked {
             Asked::Batch
@@ -331,7 +332,7 @@ impl Courier {
                 self.known = Default::default();
             }
             Asked::Void => self.settle = Settle::Read(now, message),
-            Asked::Create | Asked::Adopt(_) if self.refuses_wish(asked, &message, now) => {}
+            Asked::Create | Asked::Adopt(_) if self.refuses_wish(asked, &message, began, now) => {}
             Asked::Claim if self.left_out(Mutation::OwnSuccessor) => self.register = Register::NotToBeHad,
             Asked::Claim => self.register = Register::refused(now),
             Asked::BoundVoid => self.bound.look_again(now),
@@ -387,7 +388,7 @@ impl Courier {
         }
     }
 
-    fn closed(&mut self, asked: &Asked, why: Closed, message: String, now: Duration, random: u32) {
+    fn closed(&mut self, asked: &Asked, why: Closed, message: String, began: Duration, now: Duration, random: u32) {
         match (asked, why) {
             (Asked::Marker, Closed::NotFound) if matches!(self.settle, Settle::ReadAgain(..)) => {
                 // Of a spreadsheet that is not there nothing is: under a new id the rows would come twice.
@@ -395,7 +396,7 @@ impl Courier {
                 return;
             }
             (Asked::Marker, Closed::NotFound) => return self.not_to_be_had(false),
-            (Asked::Register, Closed::NotFound) => return self.register_absent(now),
+            (Asked::Register, Closed::NotFound) => return self.register_absent(began, now),
             (Asked::BoundCheck | Asked::BoundVoid, _) => return self.bound_closed(&message, now),
             (Asked::Reach, Closed::NotFound | Closed::Forbidden) => {
                 self.reach = Reach::Gone;
@@ -407,7 +408,7 @@ impl Courier {
             (Asked::Amend(ask), _) if self.amend_closed_to_us(*ask, &message, why == Closed::NotFound, now, random) => {
                 return;
             }
-            (Asked::Create | Asked::Adopt(_), _) if self.refuses_wish(asked, &message, now) => return,
+            (Asked::Create | Asked::Adopt(_), _) if self.refuses_wish(asked, &message, began, now) => return,
             _ => {}
         }
         self.probe_at = now + if why == Closed::ApiDisabled { PROBE_API_EVERY } else { PROBE_EVERY };
@@ -518,7 +519,7 @@ impl Courier {
                 }
             }
             // Perhaps a read from before our own prune: look again until no old read can be so old.
-            Sight::Unknown(_) if now.saturating_sub(*self.suspicion.get_or_insert(now)) < D => {
+            Sight::Unknown(_) if began.saturating_sub(*self.suspicion.get_or_insert(began)) < D => {
                 self.trouble =
                     Some("an unknown marker of this device is in the spreadsheet; looking again".to_string());
                 self.not_before = now + LOOK_AGAIN;

@@ -4,11 +4,10 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use serde_json::Value;
 
-use super::{Ask, REFUSALS_TO_STOP, SEE_AGAIN, SeenTab, Stage};
+use super::{Ask, Made, REFUSALS_TO_STOP, SEE_AGAIN, SeenTab, Stage};
 use crate::anchors::{CLOSED, Spot};
 use crate::courier::{Asked, Courier, LOOK_AGAIN, Next, OLD_HEADER};
 use crate::durable::{Amend, Transition};
@@ -62,7 +61,7 @@ impl Courier {
         tabs: Vec<SheetProperties>,
         versions: &Versions,
         found: &Glance,
-        now: Duration,
+        made: Made,
     ) -> Stage {
         let mut seen = Vec::new();
         let beside = layout::versions(&found.markers);
@@ -74,10 +73,10 @@ impl Courier {
             // A header is not older than a register that the same answer shows.
             if header.len() < register.columns as usize
                 && shown != register
-                && now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < OLD_HEADER
+                && made.began.saturating_sub(*self.amending.unseen_since.get_or_insert(made.began)) < OLD_HEADER
             {
                 // Older than its register, or a person deleted columns: see whether it stays like that.
-                self.amending.not_before = now + OLD_HEADER / 6;
+                self.amending.not_before = made.ended + OLD_HEADER / 6;
                 return Stage::Tabs(spreadsheet);
             }
             let grid_columns = properties.grid_properties.column_count;
@@ -127,7 +126,7 @@ impl Courier {
         spreadsheet: String,
         tabs: Vec<SeenTab>,
         found: Vec<Matching>,
-        now: Duration,
+        made: Made,
     ) -> Stage {
         for seen in &tabs {
             let mut columns = found.iter().filter(|range| range.tab == Some(seen.tab.sheet_id));
@@ -139,9 +138,9 @@ impl Courier {
             }
         }
         if amend.displaced.is_some() {
-            if now.saturating_sub(*self.amending.row_unseen_since.get_or_insert(now)) < LOOK_AGAIN {
+            if made.began.saturating_sub(*self.amending.row_unseen_since.get_or_insert(made.began)) < LOOK_AGAIN {
                 // A read from before it landed.
-                self.amending.not_before = now + SEE_AGAIN;
+                self.amending.not_before = made.ended + SEE_AGAIN;
                 return Stage::Tabs(spreadsheet);
             }
             self.amending.searched.push(spreadsheet);
@@ -162,12 +161,12 @@ impl Courier {
     }
 
     /// The tabs are looked at again after they were shown: a look that was too old may have left out the row's.
-    pub(super) fn is_newer_than_shown(&mut self, found: &[Metadata], now: Duration) -> bool {
+    pub(super) fn is_newer_than_shown(&mut self, found: &[Metadata], made: Made) -> bool {
         let Some((id, _)) = self.amending.shown else { return true };
         let is_newer =
             found.iter().any(|found| found.metadata_id == i64::from(id.as_u32()) && found.metadata_value == CLOSED);
-        let since = *self.amending.unseen_since.get_or_insert(now);
-        is_newer || now.saturating_sub(since) >= LOOK_AGAIN
+        let since = *self.amending.unseen_since.get_or_insert(made.began);
+        is_newer || made.began.saturating_sub(since) >= LOOK_AGAIN
     }
 
     /// These are the columns as they were right after our own write.

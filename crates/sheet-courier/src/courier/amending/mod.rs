@@ -92,6 +92,14 @@ pub(super) struct Parked {
     until: Duration,
 }
 
+/// When an attempt was made. What it shows may be as old as its beginning, however late it comes: a board may sleep
+/// meanwhile. So what is not to be seen for long enough was looked for by an attempt that began long enough after the first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) began: Duration,
+    pub(super) ended: Duration,
+}
+
 /// A tab with a column of row ids.
 #[derive(Clone, Debug)]
 pub(super) struct SeenTab {
@@ -152,10 +160,14 @@ impl Courier {
         self.parked.iter().filter(|parked| now < parked.until).map(|parked| parked.amend).collect()
     }
 
-    /// An amendment that could not go on meanwhile. One that waits for a person is none.
-    pub(super) fn amend_due_at(&self) -> Option<Duration> {
+    /// When an amendment can go on. One that waits for a person is none.
+    ///
+    /// Never a moment that has passed: one that could go on by now is at hand, or was and waits; or it is behind the one at
+    /// hand, or a person dropped it.
+    pub(super) fn amend_due_at(&self, now: Duration) -> Option<Duration> {
         let behind = self.parked.iter().filter(|parked| !parked.is_anchored).map(|parked| parked.until);
-        self.amend.as_ref().map(|_| self.amending.not_before).into_iter().chain(behind).min()
+        let at_hand = self.amend.as_ref().map(|_| self.amending.not_before);
+        at_hand.into_iter().chain(behind).filter(|at| *at > now).min()
     }
 
     /// The next step of the amendment at hand; none if there is nothing to do for it now.
@@ -321,14 +333,14 @@ impl Courier {
 /// What answers change.
 impl Courier {
     /// A 200. False if its body is not what it should be.
-    pub(super) fn amend_answered(&mut self, ask: Ask, body: &[u8], date: Option<i64>, now: Duration) -> bool {
+    pub(super) fn amend_answered(&mut self, ask: Ask, body: &[u8], made: Made, date: Option<i64>) -> bool {
         let Some(amend) = self.amend.clone() else { return true };
         let target = amend.anchor.as_ref().map(|anchor| anchor.spreadsheet.clone());
         let next = match (ask, self.amending.stage.clone()) {
             (Ask::Tabs, Stage::Tabs(spreadsheet)) => {
                 wire::parse_places(body).filter(|found| found.spreadsheet_id == spreadsheet).map(|found| {
-                    if !self.is_newer_than_shown(&found.developer_metadata, now) {
-                        self.amending.not_before = now + SEE_AGAIN;
+                    if !self.is_newer_than_shown(&found.developer_metadata, made) {
+                        self.amending.not_before = made.ended + SEE_AGAIN;
                         return Stage::Tabs(spreadsheet);
                     }
                     let versions = layout::versions(&found.developer_metadata);
@@ -345,11 +357,11 @@ impl Courier {
                     seen.spreadsheet == spreadsheet && ours.into_iter().all(|tab| seen.header(tab.sheet_id).is_some())
                 };
                 let seen = glance::parse_glance(body).filter(is_whole);
-                seen.map(|seen| self.headers_seen(&amend, spreadsheet, tabs, &versions, &seen, now))
+                seen.map(|seen| self.headers_seen(&amend, spreadsheet, tabs, &versions, &seen, made))
             }
             (Ask::Ids, Stage::Ids(spreadsheet, tabs)) => wire::parse_matching(body)
                 .filter(|(id, _)| *id == spreadsheet)
-                .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found, now)),
+                .map(|(_, found)| self.ids_seen(&amend, spreadsheet, tabs, found, made)),
             (Ask::Show, Stage::Show(_, tabs)) => {
                 let is_ours = self.is_anchor_reply(body);
                 shown::parse_shown_columns(body).filter(|_| is_ours).map(|columns| {
@@ -365,7 +377,7 @@ impl Courier {
                 self.row_under_header(target.as_deref(), tab, body).map(|seen| match seen {
                     Some((header, row)) => self.checked_row(&amend, tab, header, row),
                     // A read from before the anchor; or the row was deleted with it.
-                    None => self.not_seen(Stage::Check(tab), now),
+                    None => self.not_seen(Stage::Check(tab), made),
                 })
             }
             (Ask::Write, Stage::Write(tab, before)) => wire::parse_written(body)
@@ -380,8 +392,8 @@ impl Courier {
                 }),
             (Ask::Verify, Stage::Verify(tab, before)) => {
                 self.row_under_header(target.as_deref(), tab, body).map(|seen| match seen {
-                    Some((header, row)) => self.verified(&amend, tab, before, header, row, now),
-                    None => self.not_seen(Stage::Verify(tab, before), now),
+                    Some((header, row)) => self.verified(&amend, tab, before, header, row, made),
+                    None => self.not_seen(Stage::Verify(tab, before), made),
                 })
             }
             (Ask::Close(how), Stage::Close(_, is_written)) => {

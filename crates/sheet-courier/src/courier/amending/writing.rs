@@ -3,11 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use serde_json::Value;
 
-use super::{Before, Closing, SEE_AGAIN, Stage};
+use super::{Before, Closing, Made, SEE_AGAIN, Stage};
 use crate::cell::Cell;
 use crate::courier::{Courier, LOOK_AGAIN};
 use crate::durable::Amend;
@@ -35,9 +34,9 @@ impl Courier {
     }
 
     /// Not there: for a while that may be an old read, then it is not.
-    pub(super) fn not_seen(&mut self, again: Stage, now: Duration) -> Stage {
-        if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
-            self.amending.not_before = now + SEE_AGAIN;
+    pub(super) fn not_seen(&mut self, again: Stage, made: Made) -> Stage {
+        if made.began.saturating_sub(*self.amending.unseen_since.get_or_insert(made.began)) < LOOK_AGAIN {
+            self.amending.not_before = made.ended + SEE_AGAIN;
             return again;
         }
         self.amending.unseen_since = None;
@@ -65,7 +64,7 @@ impl Courier {
         before: Before,
         header: Vec<String>,
         row: Vec<Value>,
-        now: Duration,
+        made: Made,
     ) -> Stage {
         if header != before.header {
             // A person moved columns between our look and our write: put back what we wrote over, and write again.
@@ -82,9 +81,9 @@ impl Courier {
         if before.written.iter().enumerate().all(shows) {
             return Stage::Close(Closing::Move, true);
         }
-        if now.saturating_sub(*self.amending.unseen_since.get_or_insert(now)) < LOOK_AGAIN {
+        if made.began.saturating_sub(*self.amending.unseen_since.get_or_insert(made.began)) < LOOK_AGAIN {
             // A read from before the write.
-            self.amending.not_before = now + SEE_AGAIN;
+            self.amending.not_before = made.ended + SEE_AGAIN;
             return Stage::Verify(tab, before);
         }
         // It was written, and a person wrote over it: that is theirs.
