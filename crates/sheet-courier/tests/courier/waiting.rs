@@ -91,6 +91,44 @@ fn an_amendment_that_waited_and_is_no_more_is_not_waited_for() {
     assert!(matches!(desk.step(), Step::Idle));
 }
 
+/// Others fill an earlier spreadsheet's room for metadata, for good: that keeps no amendment waiting that is not for it.
+#[test]
+fn an_anchor_that_finds_no_room_keeps_others_waiting_for_an_hour_at_most() {
+    let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: "old".into() };
+    let mut desk = Desk::new(Durable { anchors: vec![anchor.id], earlier: vec!["old".into()], ..durable() });
+    // When it gives way to others.
+    let parks = |desk: &mut Desk| {
+        desk.amend = Some(amend(Some(anchor.clone()), "old"));
+        let from = desk.now;
+        while desk.amend.is_some() {
+            assert!(desk.now < from + 2 * HOUR, "{:?}", desk.commits);
+            match desk.step() {
+                Step::Send(call) if call.path.ends_with(":search") => desk.ok(&json!({})),
+                Step::Send(call) if call.path.contains("/old:batchUpdate") => {
+                    let message = "Adding the requested developer metadata would exceed the allowed storage limit";
+                    desk.answer(400, &json!({"error": {"message": message, "status": "INVALID_ARGUMENT"}}));
+                }
+                Step::Send(call) if call.path.contains("/old/developerMetadata/") => desk.not_found(),
+                Step::WaitUntil(until) => desk.now = until,
+                Step::Idle => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        let Some(Transition::Stuck { amend: 1, reason }) = desk.commits.pop() else { panic!("{:?}", desk.commits) };
+        assert!(reason.contains("earlier spreadsheet") && reason.contains("storage limit"), "{reason}");
+        assert_eq!((desk.courier.parked(desk.now), desk.commits.len()), (vec![1], 0));
+        desk.now - from
+    };
+    let first = parks(&mut desk);
+    assert!(first >= HOUR && first < HOUR + Duration::from_secs(120), "{first:?}");
+    desk.now += HOUR;
+    assert!(desk.courier.parked(desk.now).is_empty());
+    let again = parks(&mut desk);
+    assert!(again < Duration::from_secs(150), "it was tried a few times more: {again:?}");
+    desk.amend = Some(Amend { handle: 2, row: "r2".into(), ..amend(None, SHEET) });
+    assert!(desk.call().path.contains("/current?"), "the next one is looked for");
+}
+
 #[test]
 fn the_void_of_a_bound_batch_waits_for_its_turn() {
     let bound = vec![batch(1, "old", Phase::Send, &HEADER)];

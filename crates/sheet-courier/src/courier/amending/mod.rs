@@ -53,6 +53,8 @@ pub(super) struct Amending {
     doubt: bool,
     /// Since when something is not seen that should be there.
     unseen_since: Option<Duration>,
+    /// Since when its anchor was neither there nor to be made.
+    absent_since: Option<Duration>,
     /// Since when a row that landed is looked for.
     row_unseen_since: Option<Duration>,
     /// The answer to the write of this marker showed the row ids of these tabs, and the row's was not among them.
@@ -527,11 +529,7 @@ impl Courier {
         random: u32,
     ) -> bool {
         if ask == Ask::Close(Closing::Look) && is_absent {
-            // Nothing there that could be changed: take its place.
-            if let Stage::Close(how, _) = &mut self.amending.stage {
-                *how = Closing::Create;
-            }
-            self.wait_to_amend(now, random);
+            self.anchor_is_absent(now, random);
             return true;
         }
         let current = self.state.sheet.as_ref().map(|sheet| sheet.id.as_str());
@@ -552,16 +550,41 @@ impl Courier {
             }
             None => {
                 self.trouble = Some(format!("an amendment waits for an earlier spreadsheet: {message}"));
-                let (Some(amend), Some(spreadsheet)) = (&self.amend, target) else { return true };
-                // The anchor stays known, and is closed as soon as that is possible.
-                let (amend, until) = (amend.handle, now + PROBE_EVERY);
-                self.park(Parked { amend, spreadsheet, is_anchored: true, until });
                 let reason =
                     format!("it was being written in an earlier spreadsheet, which does not answer: {message}");
-                self.due = Some(Transition::Stuck { amend, reason });
+                self.park_with_anchor(reason, now);
             }
         }
         true
+    }
+
+    /// The anchor stays known, and is closed as soon as that is possible.
+    fn park_with_anchor(&mut self, reason: String, now: Duration) {
+        let Some(amend) = &self.amend else { return };
+        let Some(anchor) = &amend.anchor else { return };
+        let (amend, spreadsheet, until) = (amend.handle, anchor.spreadsheet.clone(), now + PROBE_EVERY);
+        self.park(Parked { amend, spreadsheet, is_anchored: true, until });
+        self.due = Some(Transition::Stuck { amend, reason });
+    }
+
+    /// Nothing there that could be changed, and its place could not be taken a moment ago: for want of room, if it stays so.
+    fn anchor_is_absent(&mut self, now: Duration, random: u32) {
+        let Some(amend) = &self.amend else { return };
+        let is_earlier = amend.anchor.as_ref().is_some_and(|anchor| !self.is_our_sheet(&anchor.spreadsheet));
+        let was_parked = self.parked.iter().any(|parked| parked.is_anchored && parked.amend == amend.handle);
+        let since = *self.amending.absent_since.get_or_insert(now);
+        // One look may be too old.
+        let patience = if was_parked { LOOK_AGAIN } else { PROBE_EVERY };
+        if is_earlier && now.saturating_sub(since) >= patience {
+            // Rows go elsewhere by now, and so does what is said about them.
+            let why = self.trouble.as_deref().unwrap_or("it has no room");
+            let reason = format!("what it was being written with cannot be taken out of an earlier spreadsheet: {why}");
+            return self.park_with_anchor(reason, now);
+        }
+        if let Stage::Close(how, _) = &mut self.amending.stage {
+            *how = Closing::Create;
+        }
+        self.wait_to_amend(now, random);
     }
 
     /// Anything may have happened.
