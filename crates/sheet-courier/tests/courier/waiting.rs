@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sheet_courier::{
-    Amend, Anchor, Displaced, Durable, Fate, Hold, MarkerId, Phase, SheetRef, Step, Tally, Transition, Wish,
+    Amend, Anchor, Cell, Displaced, Durable, Fate, Hold, MarkerId, Phase, SheetRef, Step, Tally, Transition, Wish,
 };
 
 use crate::desk::{
@@ -247,6 +247,36 @@ fn a_header_is_not_new_because_the_board_slept_while_it_looked() {
     }
     let [Transition::Frozen { batch, .. }] = &desk.commits[..] else { panic!("{:?}", desk.commits) };
     assert_eq!(batch.tabs[0].header.as_ref().map(Vec::len), Some(5), "frozen on a header from before its register");
+}
+
+/// A person may have put a column in its place meanwhile.
+#[test]
+fn an_amendment_adds_no_column_on_an_old_look() {
+    for (column, old_looks) in [("n", 0), ("note", 3)] {
+        let mut desk = Desk::new(durable());
+        let cells = vec![(column.to_owned(), Cell::Number(2.0))];
+        desk.amend = Some(Amend { cells, ..amend(None, SHEET) });
+        let mut looks = 0;
+        let create = loop {
+            let call = desk.call_within(HOUR);
+            match &call.path {
+                path if path.ends_with(":search") => desk.ok(&json!({})),
+                path if path.contains("current?fields=spreadsheetId,developerMetadata") => {
+                    looks += 1;
+                    desk.ok(&places(&[register(1, 4)]));
+                }
+                path if path.contains(":getByDataFilter") => desk.ok(&look(&HEADER, &[register(1, 4)])),
+                path if path.contains(":batchGetByDataFilter") => {
+                    desk.ok_and_sleeps(Duration::from_secs(100), &ids(&["_id", "r1"]));
+                }
+                _ => break call,
+            }
+            assert!(looks < 9, "looks that take long are good enough at last");
+        };
+        let body = String::from_utf8(create.body.to_vec()).unwrap();
+        assert!(body.contains(r#""open""#) && body.contains("rklayout") == (column == "note"), "{body}");
+        assert_eq!(looks, 1 + old_looks, "{column}");
+    }
 }
 
 /// The header rows that a batch landed under, where it was settled without an answer.

@@ -117,6 +117,7 @@ impl Courier {
             self.amending.searched.push(spreadsheet);
             return Stage::Search;
         }
+        self.amending.looked = made.began;
         Stage::Ids(spreadsheet, seen)
     }
 

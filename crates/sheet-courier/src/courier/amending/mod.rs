@@ -16,7 +16,7 @@ use core::time::Duration;
 use serde_json::Value;
 
 use super::tidy::NO_ROOM;
-use super::{Asked, Courier, LOOK_AGAIN, Next, PROBE_EVERY};
+use super::{Asked, Courier, FRESH_HEADER, LOOK_AGAIN, Next, PROBE_EVERY};
 use crate::a1;
 use crate::anchors::{self, CLOSED, Needs, OPEN, Spot};
 use crate::cell::Cell;
@@ -35,6 +35,8 @@ use crate::wire::{self, Call, SheetProperties};
 
 /// An anchor or a write was refused so often: a person has to look.
 const REFUSALS_TO_STOP: u32 = 3;
+/// Looks at a header that were too old before one is good enough.
+const MOST_OLD_LOOKS: u32 = 3;
 /// What was written and is not seen yet is looked for again so soon.
 const SEE_AGAIN: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,9 @@ pub(super) struct Amending {
     reason: String,
     /// Whether an attempt that mentions the anchor may be alive.
     doubt: bool,
+    /// When the look at the header began that it goes on, and how often that was too old to add columns on its strength.
+    looked: Duration,
+    old_looks: u32,
     /// Since when something is not seen that should be there.
     unseen_since: Option<Duration>,
     /// Since when its anchor was neither there nor to be made.
@@ -192,6 +197,9 @@ impl Courier {
             }
             return prune;
         }
+        if let Some(again) = self.look_too_old(now) {
+            self.amending.stage = again;
+        }
         let ask = match &self.amending.stage {
             Stage::Search => return Some(self.search()),
             Stage::Tabs(_) => Ask::Tabs,
@@ -225,6 +233,20 @@ impl Courier {
             return Some(Next::Wait(ready));
         }
         Some(Next::Ask(Asked::Amend(ask)))
+    }
+
+    /// A column goes where the header was free. It cannot be taken back where a person was quicker, so a look that waited for
+    /// something is made anew; but not for ever where looks take long.
+    fn look_too_old(&mut self, now: Duration) -> Option<Stage> {
+        let (Some(amend), Stage::Create(place, spot, false)) = (&self.amend, &self.amending.stage) else { return None };
+        let is_new = |(name, _): &(&str, Option<Value>)| !spot.tab.header.iter().any(|known| known == name);
+        let is_old = now.saturating_sub(self.amending.looked) >= FRESH_HEADER;
+        if !is_old || self.amending.old_looks >= MOST_OLD_LOOKS || !needs(amend, spot).columns.iter().any(is_new) {
+            return None;
+        }
+        let place = place.clone();
+        self.amending.old_looks += 1;
+        Some(Stage::Tabs(place))
     }
 
     /// One at a time in each spreadsheet: an earlier one that may be open there is closed first.
