@@ -258,8 +258,9 @@ impl World {
 
     /// Whatever people do to columns, except deleting what rows just landed with.
     ///
-    /// One thing with a tab while a batch for it is on its way: of a batch whose answer was lost nobody can tell that its
-    /// columns were moved and moved back.
+    /// One thing with a tab from the look that a batch for it was frozen on until that is settled: of a batch whose answer was
+    /// lost nobody can tell that its columns were moved before it landed, and moved back after that (protocol section 12).
+    /// The look may be older than the batch, so a header that is not the one it was frozen for is one such thing.
     ///
     /// And nothing from the look at a header on which a column is going to be added to the end of the batch that adds it,
     /// however short that is: a header cannot be written anywhere but at its place, and one that a person pushes there
@@ -296,6 +297,12 @@ impl World {
             Some(CellValue::Text(name)) => name.clone(),
             _ => String::new(),
         };
+        let names = || (0..header.len() as u64).map(name);
+        let is_of_tab = |batch: &&Batch| batch.spreadsheet == sheet;
+        let frozen = open.iter().filter(is_of_tab).flat_map(|batch| &batch.tabs).filter(|tab| tab.sheet_id == sheet_id);
+        if frozen.into_iter().any(|tab| !names().eq(tab.written.iter().cloned())) {
+            return;
+        }
         let is_there = |name: &str| header.contains(&CellValue::Text(name.into()));
         let is_waiting = |device: &Device| device.outbox.counts().unwrap().waiting > 0;
         let is_looked_at = self.clock.world() < self.net.last_answer + GOOD_LOOK;
