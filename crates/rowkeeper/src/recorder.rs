@@ -132,9 +132,10 @@ impl Recorder {
         let accepted = self.turn.accept(&self.outbox, rows).map_err(|error| match error {
             AcceptError::Full { .. } | AcceptError::LittleRoom { .. } => RecordError::Full(error),
             _ => RecordError::Disk(error),
-        })?;
+        });
+        // A daemon is told of a failure too: some end only when it starts again.
         delivery::ring(&self.config.state_dir);
-        Ok(accepted)
+        accepted
     }
 
     fn row(&self, record: &Record, now: &Happened) -> Result<NewRow, RecordError> {

@@ -1,5 +1,6 @@
 //! `rowkeeper run`: alone, beside others, and when its sign-in dies.
 
+use std::process::Command;
 use std::time::Duration;
 
 use google_emulator::{Client, Rule};
@@ -69,6 +70,30 @@ fn two_daemons_take_turns() {
     eventually("the second row", || (google.rows("records").len() == 2).then_some(()));
     second.signal(Signal::TERM);
     second.end().exits(0);
+}
+
+/// After a failed sync nobody knows what the disk holds, until the outbox is opened again. A daemon said for ever that it
+/// must be started again, and nobody did that.
+#[test]
+fn a_daemon_whose_disk_failed_ends_so_that_it_is_started_again() {
+    let google = Google::start();
+    let device = google.signed_in();
+    let (library, fails) = (device.home().join("failing_sync.so"), device.home().join("fails"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/failing_sync.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+    assert!(built.is_ok_and(|status| status.success()), "Rust itself needs cc");
+    let arguments = ["run", "--panel", "none"];
+    let mut command = device.command(&arguments);
+    command.env("LD_PRELOAD", &library).env("FAIL_SYNC", &fails);
+    let running = Running::new(command, &arguments);
+    eventually("the daemon", || device.state("wake.sock").exists().then_some(()));
+    std::fs::write(&fails, "").unwrap();
+    device.record(&["a=1"]);
+    running.end().exits(75).says("start again to go on");
+    let running = daemon(&device);
+    eventually("the row", || (google.rows("records").len() == 1).then_some(()));
+    running.signal(Signal::TERM);
+    running.end().exits(0);
 }
 
 #[test]

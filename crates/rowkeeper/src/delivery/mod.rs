@@ -309,10 +309,12 @@ impl Delivery {
             (new, old) => new != old,
         };
         let is_new = moved || status.last_error != said.last_error;
-        if is_new {
-            self.outbox.set_status(&status)?;
+        // As far as the disk allows: what the courier waits for stands only here, and it must go on waiting.
+        if !is_new {
+            self.last_status = Some(said);
+        } else if self.outbox.set_status(&status).is_ok() {
+            self.last_status = Some(status);
         }
-        self.last_status = Some(if is_new { status } else { said });
         Ok(())
     }
 
@@ -389,15 +391,8 @@ fn request(origin: &str, call: &Call) -> Request {
 mod tests {
     use super::*;
 
-    /// A batch that found no room is halved until one does; once there is room again, it is soon as large as before.
-    #[test]
-    fn batches_shrink_and_grow_with_the_room_there_is() {
-        for (most, rows, next) in
-            [(u32::MAX, 5_000, u32::MAX), (312, 312, 624), (312, 40, 312), (1, 1, 2), (3 << 30, 3 << 30, u32::MAX)]
-        {
-            assert_eq!(more_rows(most, rows), next, "{most} {rows}");
-        }
-        let frozen = |rows: usize| Transition::Frozen {
+    fn frozen(rows: &[(i64, String)]) -> Transition {
+        Transition::Frozen {
             batch: sheet_courier::Batch {
                 id: sheet_courier::MarkerId::of(1 << 20, 1),
                 seq: 1,
@@ -409,11 +404,58 @@ mod tests {
                 rows: 1,
                 refusals: 0,
             },
-            rows: (0..rows as i64).map(|n| (n, n.to_string())).collect(),
+            rows: rows.to_vec(),
             tally: sheet_courier::Tally::default(),
-        };
-        for (rows, fewer) in [(5_000, Some(2_500)), (3, Some(1)), (2, Some(1)), (1, None)] {
-            assert_eq!(fewer_rows(&frozen(rows)), fewer, "{rows}");
         }
+    }
+
+    /// A batch that found no room is halved until one does; once there is room again, it is soon as large as before.
+    #[test]
+    fn batches_shrink_and_grow_with_the_room_there_is() {
+        for (most, rows, next) in
+            [(u32::MAX, 5_000, u32::MAX), (312, 312, 624), (312, 40, 312), (1, 1, 2), (3 << 30, 3 << 30, u32::MAX)]
+        {
+            assert_eq!(more_rows(most, rows), next, "{most} {rows}");
+        }
+        for (rows, fewer) in [(5_000, Some(2_500)), (3, Some(1)), (2, Some(1)), (1, None)] {
+            let all: Vec<_> = (0..rows).map(|n| (n, n.to_string())).collect();
+            assert_eq!(fewer_rows(&frozen(&all)), fewer, "{rows}");
+        }
+    }
+
+    /// What cannot be written cannot be said; that Google is not to be asked again so soon stays known.
+    #[test]
+    fn on_a_disk_that_takes_nothing_google_is_not_asked_more_often() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outbox.sqlite");
+        let options = crate::outbox::Options { max_bytes: 1 << 30 };
+        let outbox = Outbox::open(&path, options).unwrap();
+        let sheet = sheet_courier::SheetRef { id: "sheet".into(), url: String::new(), title: String::new() };
+        outbox.commit(&Transition::SheetCreated(sheet), "boot", 0).unwrap();
+        outbox.commit(&frozen(&[]), "boot", 0).unwrap();
+        drop(outbox);
+        let outbox = Outbox::open_to_look(&path, options).unwrap();
+        assert!(outbox.set_status(&Status { last_error: Some("x".into()), next_try: None }).is_err());
+
+        let settings = Settings {
+            origin: "https://sheets.googleapis.com".into(),
+            device: "d".into(),
+            zone: TimeZone::UTC,
+            sheet: Options { title: "t".into(), timezone: "Etc/UTC".into(), tables: Vec::new() },
+            look: Look { tables: Vec::new(), precision: sheet_courier::Precision::Second, columns_have_formats: true },
+        };
+        let lock = DeliveryLock::take(dir.path()).unwrap().unwrap();
+        let mut delivery = Delivery::new(Arc::new(outbox), settings, lock);
+        let mut asked = 0;
+        let mut api = |_: &Request, _: &Timeouts| {
+            asked += 1;
+            Err(AttemptError::Lost(Lost::Unknown("no answer".into())))
+        };
+        let clock = crate::clock::SystemClock;
+        for step in 0..4 {
+            let stepped = delivery.step(&mut api, &clock, &mut || 999);
+            assert_eq!(matches!(stepped, Ok(Stepped::WaitUntil(_))), step > 0, "{step}: {stepped:?}");
+        }
+        assert_eq!(asked, 1);
     }
 }

@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use sheet_courier::SheetRef;
 
 use super::{Device, drive_origin};
 use crate::clock::{Clock, Mono};
 use crate::config::Config;
 use crate::http::{Request, Timeouts};
-use crate::outbox::Status;
 use crate::session::Session;
 
 /// The bin keeps what is in it for a month: one look a day is soon enough.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// A person who restores it is not left in doubt for a day.
+const WHILE_IN_IT: Duration = Duration::from_secs(3600);
 
 /// A daemon that only lives for moments does not look.
 const FIRST: Duration = Duration::from_secs(60);
@@ -42,35 +43,35 @@ pub(crate) fn advice(title: &str) -> (&'static str, String) {
     )
 }
 
+/// Both, in one line.
+pub(super) fn notice(title: &str) -> String {
+    let (what, advice) = advice(title);
+    format!("{what}; {advice}")
+}
+
 /// When a daemon looks next.
 pub(super) struct BinLooks {
     pub(super) next: Mono,
-    /// `status` says that the spreadsheet is in it.
-    told: bool,
 }
 
 impl BinLooks {
     pub(super) fn new(now: Mono) -> Self {
-        Self { next: now + FIRST, told: false }
+        Self { next: now + FIRST }
     }
 
-    /// Looks if it is time, while nothing waits. What to say, if the spreadsheet is in the bin.
+    /// Looks if it is time. What to say, if the spreadsheet is in the bin.
     pub(super) fn look(&mut self, device: &Device, clock: &dyn Clock) -> Option<String> {
         if clock.mono() < self.next {
             return None;
         }
-        let SheetRef { id, title, .. } = device.outbox.sheet().ok().flatten()?;
-        let binned = is_binned(&device.session, &device.config, &id);
         self.next = clock.mono() + EVERY;
-        let said = binned?.then(|| {
-            let (what, advice) = advice(&title);
-            format!("{what}; {advice}")
-        });
-        if said.is_some() || self.told {
-            // `status` is told as far as the disk allows; who listens here hears it anyway.
-            _ = device.outbox.set_status(&Status { last_error: said.clone(), next_try: None });
+        let sheet = device.outbox.sheet().ok().flatten()?;
+        let is_in_it = is_binned(&device.session, &device.config, &sheet.id)?;
+        if is_in_it {
+            self.next = clock.mono() + WHILE_IN_IT;
         }
-        self.told = said.is_some();
-        said
+        // `status` is told as far as the disk allows; who listens here hears it anyway.
+        _ = device.outbox.set_binned(Some(sheet.id.as_str()).filter(|_| is_in_it));
+        is_in_it.then(|| notice(&sheet.title))
     }
 }

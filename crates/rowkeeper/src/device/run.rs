@@ -9,6 +9,7 @@ use super::deliver::{DeliverError, PATIENCE, attempt, hold_advice};
 use crate::clock::{Stop, Woke};
 use crate::delivery::{self, Bell, Change, Delivery, DeliveryLock, Stepped};
 use crate::intake::Door;
+use crate::outbox::DiskError;
 use crate::session::{self, AccessError, Account, Asked, SignInError, SignInEvent};
 use crate::status::{self, GrantState};
 
@@ -45,7 +46,8 @@ impl Device {
     /// when the old one died (three codes at most without one).
     ///
     /// # Errors
-    /// Only what nobody can wait out: an unusable configuration or state directory.
+    /// Only what nobody can wait out: an unusable configuration or state directory, or an outbox that must be opened again
+    /// after a sync failed.
     pub fn run(&self, on: &mut dyn FnMut(Event), stop: &Stop) -> Result<(), DeliverError> {
         let settings = self.settings()?;
         let Some(lock) = self.wait_for_lock(on, stop)? else { return Ok(()) };
@@ -95,16 +97,17 @@ impl Device {
                 }
                 Ok(Stepped::Idle) => {
                     on(Event::Idle);
-                    bin.look(self, &*self.clock).into_iter().for_each(|why| on(Event::Notice(why)));
-                    let later = self.clock.mono() + idle;
-                    if self.clock.mono() < bin.next { later.min(bin.next) } else { later }
+                    self.clock.mono() + idle
                 }
+                // Nobody else would start it again.
+                Err(error @ DiskError::Failed) => return Err(error.into()),
                 Err(error) => {
                     on(Event::Trouble(format!("the outbox does not answer: {error}")));
                     self.clock.mono() + LOOK
                 }
             };
-            self.clock.wait(until, stop);
+            bin.look(self, &*self.clock).into_iter().for_each(|why| on(Event::Notice(why)));
+            self.clock.wait(until.min(bin.next), stop);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use sheet_courier::Hold;
 
+use super::bin;
 use super::deliver::hold_advice;
 use crate::outbox::{DiskError, Filter, Outbox, RowState};
 use crate::session::Session;
@@ -38,14 +39,15 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
         GrantState::SignedIn => DeliveryState::Waiting,
         _ => DeliveryState::Blocked,
     };
+    let sheet = outbox.sheet()?;
+    let binned = match &sheet {
+        Some(sheet) if outbox.is_binned()? => Some(bin::notice(&sheet.title)),
+        _ => None,
+    };
     Ok(Status {
         version: 1,
         grant,
-        sheet: outbox.sheet()?.map(|sheet| status::Sheet {
-            spreadsheet_id: sheet.id,
-            url: sheet.url,
-            title: sheet.title,
-        }),
+        sheet: sheet.map(|sheet| status::Sheet { spreadsheet_id: sheet.id, url: sheet.url, title: sheet.title }),
         queue: status::Queue {
             waiting: counts.waiting,
             set_aside: counts.set_aside,
@@ -59,7 +61,7 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
             last_error: match (hold, said.last_error) {
                 // It may need a person on its way after all.
                 (Some(hold), Some(said)) if !needs_person => Some(format!("{hold} ({said})")),
-                (hold, said) => hold.or(said),
+                (hold, said) => hold.or(said).or(binned),
             },
         },
     })

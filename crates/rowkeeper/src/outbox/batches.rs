@@ -150,7 +150,7 @@ fn commit_in(
             insert_sheet(&tx, sheet)?;
         }
         Transition::Frozen { batch, rows, tally } => {
-            let size = Size { rows: batch.rows.into(), bytes: batch.body.len() as u64 };
+            let size = Size { rows: batch.rows.into(), bytes: batch.body.len() as u64, longest: longest(&tx, rows)? };
             if !outbox.has_room_for(&tx, size)? {
                 return Err(DiskError::NoRoom.into());
             }
@@ -286,6 +286,13 @@ fn commit_in(
     }
     outbox.touched.settle(&tx)?;
     Ok(tx.commit()?)
+}
+
+/// The longest of these rows, which follow each other in the file, or of those between them.
+fn longest(tx: &Transaction<'_>, rows: &[(i64, String)]) -> Result<u64, rusqlite::Error> {
+    let ends = (rows.first().map(|row| row.0), rows.last().map(|row| row.0));
+    let sql = "SELECT coalesce(max(octet_length(body)), 0) FROM row WHERE n BETWEEN ?1 AND ?2";
+    tx.query_row_cached(sql, ends, |row| row.get(0))
 }
 
 /// What `seen` keeps of a row, `?2` being the time: its id begins with the tag of the identity it was made under.

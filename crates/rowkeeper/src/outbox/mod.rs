@@ -249,12 +249,14 @@ impl Outbox {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let tags = identity::tags(&tx)?;
         let mut accepted = Vec::with_capacity(rows.len());
+        let mut longest = None;
         for row in rows {
-            accepted.push(accept_one(&tx, &tags, row)?);
+            let (one, bytes) = accept_one(&tx, &tags, row)?;
+            accepted.push(one);
+            longest = longest.max(bytes);
         }
-        let kept = accepted.iter().any(|one| one.kept == Kept::Kept);
-        if kept {
-            self.make_room(&tx)?;
+        if let Some(longest) = longest {
+            self.make_room(&tx, longest)?;
         }
         if let Some(row) = rows.iter().rfind(|row| row.happened.wall.trusted) {
             correct_times(&tx, &row.happened)?;
@@ -364,8 +366,13 @@ impl Outbox {
     }
 }
 
-/// `tags` are the device's, the present one first: an id that is known has the tag it was recorded under.
-fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Result<Accepted, AcceptError> {
+/// And how long the row is, if it is new. `tags` are the device's, the present one first: an id that is known has the tag it
+/// was recorded under.
+fn accept_one(
+    tx: &Transaction<'_>,
+    tags: &[(i64, String)],
+    row: &NewRow,
+) -> Result<(Accepted, Option<usize>), AcceptError> {
     let tag_of = |number: i64| tags.iter().find(|(identity, _)| *identity == number).or(tags.first());
     let given = row.id.as_deref().map(|id| without_own_tag(id, tags));
     let (id, caller) = match given {
@@ -385,7 +392,7 @@ fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Res
             .optional()?;
         if let Some((waiting, identity)) = known {
             let of_then = || format!("{}-{caller}", tag_of(identity).map_or("", |(_, tag)| tag));
-            return Ok(Accepted { id: waiting.unwrap_or_else(of_then), kept: Kept::Known });
+            return Ok((Accepted { id: waiting.unwrap_or_else(of_then), kept: Kept::Known }, None));
         }
     }
     let body = serde_json::to_string(&row.record).map_err(|_| AcceptError::NotJson)?;
@@ -405,7 +412,7 @@ fn accept_one(tx: &Transaction<'_>, tags: &[(i64, String)], row: &NewRow) -> Res
         happened.boot,
         happened.at_unix_ms,
     ])?;
-    Ok(Accepted { id, kept: Kept::Kept })
+    Ok((Accepted { id, kept: Kept::Kept }, Some(body.len())))
 }
 
 /// What a caller said, of an id as this device shows and exports it: so a record that comes back is the one it was.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sheet_courier::Hold;
 
 use super::cached::Cached as _;
+use super::sheets::current_sheet;
 use super::{DiskError, Outbox};
 
 /// What the sender last said about itself, for `status` in another process.
@@ -44,6 +45,33 @@ impl Outbox {
     /// The disk could not be read.
     pub fn hold(&self) -> Result<Option<Hold>, DiskError> {
         Ok(note(&self.connection(), "hold")?)
+    }
+}
+
+/// Which spreadsheet was seen in the bin.
+const BINNED: &str = "binned";
+
+impl Outbox {
+    /// Whether the spreadsheet that rows go to was in the bin when somebody looked last.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn is_binned(&self) -> Result<bool, DiskError> {
+        let connection = self.connection();
+        let binned: Option<String> = note(&connection, BINNED)?;
+        Ok(binned.is_some() && binned == current_sheet(&connection)?.map(|sheet| sheet.id))
+    }
+
+    /// This spreadsheet is in the bin, or none is.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub fn set_binned(&self, spreadsheet: Option<&str>) -> Result<(), DiskError> {
+        let connection = self.writable()?;
+        if note::<String>(&connection, BINNED)?.as_deref() != spreadsheet {
+            put_note(&connection, BINNED, spreadsheet.as_ref())?;
+        }
+        Ok(())
     }
 }
 

@@ -4,11 +4,10 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::cached::Cached as _;
-use super::schema::VERSION;
-use super::{AcceptError, BUSY, DiskError, Outbox};
+use super::{AcceptError, BUSY, DiskError, Outbox, schema};
 
 /// Where the outbox lies.
 pub(super) enum Place {
@@ -58,6 +57,33 @@ pub(super) struct Size {
     pub(super) rows: u64,
     /// Of its request.
     pub(super) bytes: u64,
+    /// Of its longest row.
+    pub(super) longest: u64,
+}
+
+impl Size {
+    /// A row alone; what its request says beside its values is less than this.
+    fn of_one(longest: u64) -> Self {
+        Self { rows: 1, bytes: longest.saturating_add(8 << 10), longest }
+    }
+
+    /// What it puts into the file: its request, and its longest row a second time, as a row that does not fit into a page
+    /// is written beside itself when it is marked as being in a batch.
+    fn in_file(self) -> u64 {
+        framed(self.bytes.saturating_add(self.longest))
+    }
+
+    /// What it puts into the log: at its beginning its request and its rows, which are no more; at its end the rows twice,
+    /// where they leave and where they are remembered. Callers' ids lie in two indexes in the order of their hashes, so
+    /// that each may be in a page of its own.
+    fn in_log(self, page: u64) -> u64 {
+        framed(self.bytes.saturating_mul(2).saturating_add(self.rows.saturating_mul(2 * page)))
+    }
+}
+
+/// With what SQLite writes around each page: in the log 24 bytes for 1,024.
+fn framed(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 32)
 }
 
 impl Room {
@@ -67,20 +93,18 @@ impl Room {
         RESERVE.min(self.disk / 4).min(self.used.saturating_mul(8))
     }
 
-    /// Whether recording leaves what delivery needs.
-    fn is_left(&self) -> bool {
-        self.free.saturating_add(self.unused) >= self.owed.saturating_add(self.reserve())
+    /// Whether recording a row of this length, and what waits before it, leaves what delivery needs.
+    fn is_left(&self, longest: u64) -> bool {
+        let lone = Size::of_one(longest);
+        let needs = lone.in_file().saturating_add(lone.in_log(self.page)).max(self.reserve());
+        self.free.saturating_add(self.unused) >= self.owed.saturating_add(needs)
     }
 
     /// Whether this batch can be begun and ended: one that is begun cannot be made smaller any more, and once the log has
     /// the room that the file needs, neither can go on.
     fn takes(&self, batch: Size) -> bool {
-        let grows = self.owed.saturating_add(batch.bytes.saturating_sub(self.unused));
-        // In the log: at its beginning its request and its rows, which are no more; at its end the rows twice, where they
-        // leave and where they are remembered. Callers' ids lie in two indexes in the order of their hashes, so that each
-        // may be in a page of its own.
-        let log = batch.bytes.saturating_mul(2).saturating_add(batch.rows.saturating_mul(2 * self.page));
-        self.free >= grows.saturating_add(log)
+        let grows = self.owed.saturating_add(batch.in_file().saturating_sub(self.unused));
+        self.free >= grows.saturating_add(batch.in_log(self.page))
     }
 
     /// Whether what the file needs may soon be gone.
@@ -118,12 +142,14 @@ impl Place {
 impl Outbox {
     /// Whether what is in the file now, in this transaction, is within its limit and leaves what delivery needs. Rows that
     /// wait are worth more than the memory of those that are in the sheet: that goes first, the oldest of it.
-    pub(super) fn make_room(&self, tx: &Transaction<'_>) -> Result<(), AcceptError> {
+    ///
+    /// `longest`: of what was put in.
+    pub(super) fn make_room(&self, tx: &Transaction<'_>, longest: usize) -> Result<(), AcceptError> {
         loop {
             let max_bytes = self.options.max_bytes;
             let room = self.place.room(tx)?;
             let full = match room.used <= max_bytes {
-                true if room.is_left() => return Ok(()),
+                true if room.is_left(longest as u64) => return Ok(()),
                 true => AcceptError::LittleRoom { free_bytes: room.free },
                 false => AcceptError::Full { max_bytes },
             };
@@ -157,7 +183,7 @@ impl Outbox {
         let connection = self.connection();
         let room = self.place.room(&connection)?;
         let remembered = format!("SELECT EXISTS ({OLDEST_REMEMBERED})");
-        Ok((!room.is_left() && !connection.query_row(&remembered, (), |row| row.get(0))?).then_some(room.free))
+        Ok((!room.is_left(0) && !connection.query_row(&remembered, (), |row| row.get(0))?).then_some(room.free))
     }
 }
 
@@ -170,17 +196,25 @@ pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
     // It waits for who reads the log, and whoever records waits for it: not for as long as a record may wait.
     connection.busy_timeout(BUSY / 20)?;
     let checkpoint = |sql| connection.query_row(sql, (), |row| row.get::<_, bool>(0));
-    if let Ok(false) = checkpoint("PRAGMA wal_checkpoint(RESTART)") {
-        // Any write would do; this one changes nothing.
-        _ = connection.pragma_update(None, "user_version", VERSION);
+    // Where it cannot be begun anew, it stays.
+    if let Ok(false) = checkpoint("PRAGMA wal_checkpoint(RESTART)")
+        && begin_log(connection).is_ok()
+    {
         _ = checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");
     }
     connection.busy_timeout(BUSY)
 }
 
+/// Any write would do; this one changes nothing, also where a newer program has brought the file up to date meanwhile.
+fn begin_log(connection: &Connection) -> rusqlite::Result<()> {
+    let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    tx.pragma_update(None, "user_version", schema::version(&tx)?)?;
+    tx.commit()
+}
+
 #[cfg(test)]
 mod tests {
-    use sheet_courier::{Batch, Digest, MarkerId, Phase, SheetRef, Tally, Transition};
+    use sheet_courier::{Batch, Digest, Marker, MarkerId, Phase, SheetRef, Tally, Transition};
 
     use super::*;
     use crate::clock::{Mono, Wall};
@@ -208,38 +242,47 @@ mod tests {
             (0, u64::MAX, 100 * MIB, 0, MIB, true),
         ] {
             let room = Room { disk, free, used, unused, owed, page: 1024 };
-            assert_eq!(room.is_left(), is_left, "{room:?}");
+            assert_eq!(room.is_left(0), is_left, "{room:?}");
         }
     }
 
     #[test]
     fn a_batch_is_begun_where_it_can_be_ended() {
-        for (free, unused, owed, rows, bytes, takes) in [
-            // Once in the file and twice in the log, and two pages for each row.
-            (3 * MIB, 0, 0, 0, MIB, true),
-            (3 * MIB, 0, 0, 1, MIB, false),
-            (3 * MIB, 0, 1, 0, MIB, false),
-            (4 * MIB, 0, 0, 512, MIB, true),
+        for (free, unused, owed, rows, bytes, longest, takes) in [
+            // Once in the file and twice in the log, with what is around each page, and two pages for each row.
+            (3 * MIB + 96 * 1024, 0, 0, 0, MIB, 0, true),
+            (3 * MIB + 96 * 1024, 0, 0, 1, MIB, 0, false),
+            (3 * MIB + 96 * 1024, 0, 1, 0, MIB, 0, false),
+            (5 * MIB, 0, 0, 512, MIB, 0, true),
+            // A long row is twice in the file for a moment.
+            (4 * MIB, 0, 0, 1, MIB, MIB, false),
+            (5 * MIB, 0, 0, 1, MIB, MIB, true),
             // The file need not grow.
-            (2 * MIB, MIB, 0, 0, MIB, true),
-            (2 * MIB, MIB, 1, 0, MIB, false),
-            // A disk that keeps so much for deliveries takes a full batch.
-            (RESERVE, 0, 0, 1_000, 2_000_000, true),
-            (0, MIB, 0, 1, 1, false),
+            (3 * MIB, 2 * MIB, 0, 0, MIB, 0, true),
+            (2 * MIB, 2 * MIB, 0, 0, MIB, 0, false),
+            (3 * MIB, MIB, 1 << 30, 0, MIB, 0, false),
+            // A disk that keeps so much for deliveries takes a full batch, and each that is not too long for a record.
+            (RESERVE, 0, 0, 1_000, 2_000_000, 10_000, true),
+            (RESERVE, 0, 0, 1, MIB + MIB / 4, MIB, true),
+            (0, MIB, 0, 1, 1, 1, false),
         ] {
             let room = Room { free, unused, owed, page: 1024, ..Room::default() };
-            assert_eq!(room.takes(Size { rows, bytes }), takes, "{room:?} {rows} {bytes}");
+            assert_eq!(room.takes(Size { rows, bytes, longest }), takes, "{room:?} {rows} {bytes} {longest}");
         }
     }
 
     fn row() -> NewRow {
+        long_row(200)
+    }
+
+    fn long_row(characters: usize) -> NewRow {
         let happened = Happened {
             wall: Wall { unix_ms: 0, trusted: true },
             mono: Mono::default(),
             boot: "boot".into(),
             at_unix_ms: None,
         };
-        let fields = vec![("text".into(), Value::Text("x".repeat(200)))];
+        let fields = vec![("text".into(), Value::Text("x".repeat(characters)))];
         NewRow { table: "t".into(), id: None, record: Record { fields }, happened }
     }
 
@@ -285,14 +328,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_batch_that_leaves_no_room_for_its_end_is_not_begun() {
-        let outbox = outbox(MIB, u64::MAX);
-        outbox.accept(&[row()]).unwrap();
-        let sheet = SheetRef { id: "sheet".into(), url: String::new(), title: String::new() };
-        outbox.commit(&Transition::SheetCreated(sheet), "boot", 0).unwrap();
-        let rows: Vec<_> = outbox.queued(1, 1).unwrap().into_iter().map(|row| (row.handle, row.id)).collect();
-        let frozen = |bytes| Transition::Frozen {
+    fn sheet() -> SheetRef {
+        SheetRef { id: "sheet".into(), url: String::new(), title: String::new() }
+    }
+
+    fn frozen(rows: &[(i64, String)], bytes: usize) -> Transition {
+        Transition::Frozen {
             batch: Batch {
                 id: MarkerId::of(1 << 20, 1),
                 seq: 1,
@@ -301,16 +342,96 @@ mod tests {
                 digest: Digest::of("", &[]),
                 phase: Phase::Send,
                 tabs: Vec::new(),
-                rows: 1,
+                rows: rows.len() as u32,
                 refusals: 0,
             },
-            rows: rows.clone(),
+            rows: rows.to_vec(),
             tally: Tally::default(),
-        };
-        let refused = outbox.commit(&frozen(400_000), "boot", 0);
+        }
+    }
+
+    fn queued(outbox: &Outbox) -> Vec<(i64, String)> {
+        outbox.queued(5_000, 2_000_000).unwrap().into_iter().map(|row| (row.handle, row.id)).collect()
+    }
+
+    #[test]
+    fn a_batch_that_leaves_no_room_for_its_end_is_not_begun() {
+        let outbox = outbox(MIB, u64::MAX);
+        outbox.accept(&[row()]).unwrap();
+        outbox.commit(&Transition::SheetCreated(sheet()), "boot", 0).unwrap();
+        let rows = queued(&outbox);
+        let refused = outbox.commit(&frozen(&rows, 400_000), "boot", 0);
         assert!(matches!(&refused, Err(CommitError::Disk(error)) if error.is_full()), "{refused:?}");
-        assert_eq!(outbox.queued(10, 1_000).unwrap().len(), 1);
-        outbox.commit(&frozen(100_000), "boot", 0).unwrap();
-        assert!(outbox.queued(10, 1_000).unwrap().is_empty());
+        assert_eq!(queued(&outbox).len(), 1);
+        outbox.commit(&frozen(&rows, 100_000), "boot", 0).unwrap();
+        assert!(queued(&outbox).is_empty());
+    }
+
+    /// Seen on a tmpfs of 1 MB: a batch of one long row had been begun, and there was no room to end it, for ever.
+    #[test]
+    fn a_batch_takes_no_more_than_was_counted() {
+        for (rows, characters) in [(1, 900_000), (1, 160_000), (1, 40_000), (7, 40_000), (40, 5_000), (1_500, 30)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("outbox.sqlite");
+            let outbox = Outbox::open(&path, Options { max_bytes: 1 << 30 }).unwrap();
+            outbox.commit(&Transition::SheetCreated(sheet()), "boot", 0).unwrap();
+            let new = |n: usize| NewRow { id: Some(format!("row-{n}")), ..long_row(characters) };
+            outbox.accept(&(0..rows).map(new).collect::<Vec<_>>()).unwrap();
+            let empty_log = || {
+                let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+                assert!(!outbox.connection().query_row(sql, (), |row| row.get::<_, bool>(0)).unwrap());
+            };
+            let len = |suffix| std::fs::metadata(crate::durable::with_suffix(&path, suffix)).unwrap().len();
+            empty_log();
+            let before = len("");
+            // Four cells of some 45 bytes, and what they say.
+            let bytes = rows * (characters + 180);
+            let size = Size { rows: rows as u64, bytes: bytes as u64, longest: characters as u64 };
+            outbox.commit(&frozen(&queued(&outbox), bytes), "boot", 0).unwrap();
+            let begun = len("-wal");
+            empty_log();
+            let marker = Marker {
+                id: MarkerId::of(1 << 20, 1),
+                seq: 1,
+                key: "key".into(),
+                value: "A".into(),
+                applied: true,
+                doubt: false,
+                ended_at: None,
+            };
+            let applied = Transition::Applied { marker, tally: Tally::default(), displaced: Vec::new() };
+            outbox.commit(&applied, "boot", 0).unwrap();
+            let ended = len("-wal");
+            empty_log();
+            let grown = len("") - before;
+            let counted = (size.in_file(), size.in_log(1024));
+            let little = 64 * 1024;
+            assert!(
+                grown <= counted.0 + little && begun.max(ended) <= counted.1 + little,
+                "{rows} of {characters}: the file grew by {grown}, the log held {begun} and {ended}, counted {counted:?}"
+            );
+        }
+    }
+
+    /// A daemon goes on while its program is replaced: what the newer one brought up to date stays so.
+    #[test]
+    fn a_log_that_is_begun_anew_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outbox.sqlite");
+        let outbox = Outbox::open(&path, Options { max_bytes: 1 << 30 }).unwrap();
+        outbox.accept(&[row()]).unwrap();
+        let newer = Connection::open(&path).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        empty_log(&outbox.connection()).unwrap();
+        assert_eq!(schema::version(&newer).unwrap(), 99);
+        let log = || std::fs::metadata(crate::durable::with_suffix(&path, "-wal")).unwrap().len();
+        assert_eq!(log(), 0);
+        // While somebody writes it cannot be begun anew, and stays.
+        outbox.accept(&[row()]).unwrap();
+        let writes = Transaction::new_unchecked(&newer, TransactionBehavior::Immediate).unwrap();
+        empty_log(&outbox.connection()).unwrap();
+        assert!(log() > 0);
+        drop(writes);
+        assert_eq!(outbox.counts().unwrap().waiting, 2);
     }
 }

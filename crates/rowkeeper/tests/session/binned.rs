@@ -1,10 +1,14 @@
 //! A spreadsheet that somebody put into the bin of Google Drive: rows still go there, and go with it.
 
+use std::time::Duration;
+
 use google_emulator::Faults;
 use rowkeeper::clock::Stop;
 use rowkeeper::delivery::Change;
+use rowkeeper::outbox;
 use rowkeeper::record::Record;
 use rowkeeper::{Device, Event};
+use sheet_courier::Wish;
 
 use crate::world::World;
 
@@ -56,4 +60,32 @@ fn a_daemon_says_that_its_spreadsheet_is_in_the_bin() {
             assert!(notices.is_empty() && !last_errors.contains(&true), "{notices:?} {last_errors:?}");
         }
     }
+}
+
+/// Whatever else is said meanwhile; and not of another spreadsheet.
+#[test]
+fn status_says_it_until_rows_go_elsewhere() {
+    let world = World::new();
+    world.signed_in();
+    let device = world.device();
+    record(&device, "a=1");
+    let stop = Stop::new();
+    let mut on = |event: Event| match event {
+        Event::Delivery(Change::Delivered(_)) => {
+            let sheet = device.status().unwrap().sheet.unwrap().spreadsheet_id;
+            world.google(|model| model.set_trashed(&sheet, true)).unwrap();
+        }
+        Event::Notice(_) => stop.stop(),
+        _ => {}
+    };
+    device.run(&mut on, &stop).unwrap();
+    let last_error = || device.status().unwrap().delivery.last_error;
+    let said = |text: &str| outbox::Status { last_error: Some(text.into()), next_try: None };
+    device.outbox().set_status(&said("no answer")).unwrap();
+    assert_eq!(last_error().as_deref(), Some("no answer"));
+    device.outbox().set_status(&outbox::Status::default()).unwrap();
+    assert!(last_error().unwrap().contains("in the bin of Google Drive"));
+    let give_up = device.clock().mono() + Duration::from_secs(600);
+    device.go_to(&Wish::New, give_up, &Stop::new()).unwrap();
+    assert_eq!(last_error(), None);
 }

@@ -82,9 +82,11 @@ impl Outbox {
         let found: Option<(i64, i64, String)> =
             tx.query_row_cached(sql, (id,), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let in_batch = matches!(found, Some((_, 1, _)));
+        let mut longest = 0;
         let amended = match found {
             Some((n, state, body)) if state != 1 => {
                 let body = merged(&with_waiting(&tx, id, body)?, fields)?;
+                longest = body.len();
                 // A row that was set aside is sent again as it is now: that is what it was amended for.
                 tx.execute_cached(
                     "UPDATE row SET body = ?2, state = 0, refusals = 0, reason = NULL, run = 0 WHERE n = ?1",
@@ -102,7 +104,7 @@ impl Outbox {
             }
             _ => return Ok(Amended::Unknown),
         };
-        self.make_room(&tx)?;
+        self.make_room(&tx, longest)?;
         self.touched.settle(&tx)?;
         tx.commit()?;
         Ok(amended)
