@@ -60,7 +60,7 @@ fn body(cli: &Cli, device: &Device, settings: &Timeclock, hands: &mpsc::Sender<r
 
 fn exit(error: &RunError) -> Exit {
     match error {
-        RunError::Twice(_) | RunError::Disk(_) => Exit::Later,
+        RunError::Twice(_) | RunError::Disk(_) | RunError::Device(DeliverError::Disk(_)) => Exit::Later,
         RunError::State(_, cause) if cause.kind() == std::io::ErrorKind::StorageFull => Exit::Later,
         RunError::State(..) | RunError::Device(DeliverError::Access(_) | DeliverError::NotGoogle(_)) => Exit::Usage,
         RunError::Thread(_) | RunError::Device(_) => Exit::Failed,
