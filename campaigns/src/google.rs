@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use crate::Outcome;
 use crate::process::{Running, sibling};
 
+/// Nothing is asked of it that takes a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The person with the phone.
 pub(crate) const OWNER: &str = "maker@example.com";
 
@@ -69,14 +72,16 @@ impl Google {
     }
 
     pub(crate) fn no_faults(&self) -> Outcome {
-        ureq::delete(format!("{}/_emulator/faults", self.url)).call()?;
+        let request = ureq::delete(format!("{}/_emulator/faults", self.url));
+        request.config().timeout_global(Some(PATIENCE)).build().call()?;
         Ok(())
     }
 
     /// One of the emulator's own calls; see docs/emulator.md.
     pub(crate) fn control(&self, call: &str, body: &serde_json::Value) -> Outcome {
         let url = format!("{}/_emulator/{call}", self.url);
-        ureq::post(url).header("content-type", "application/json").send(body.to_string().as_str())?;
+        let request = ureq::post(url).header("content-type", "application/json");
+        request.config().timeout_global(Some(PATIENCE)).build().send(body.to_string().as_str())?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// What comes out of a pipe, collected by a thread so that the pipe never fills.
 #[derive(Default)]
@@ -29,10 +30,16 @@ impl Heard {
         String::from_utf8_lossy(&self.text.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// Everything up to the pipe's end.
-    pub(crate) fn all(mut self) -> String {
-        // A thread that panicked has still collected what it read.
-        self.thread.take().into_iter().for_each(|thread| _ = thread.join());
-        self.text()
+    /// Everything up to the pipe's end, which comes when its last writer ends. That may be another than the one who was
+    /// started, so it is not waited for for ever.
+    pub(crate) fn all(self) -> String {
+        for _ in 0..6_000 {
+            // A thread that panicked has still collected what it read.
+            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return self.text();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.text() + "\n(and who knows what else: it has ended, and somebody holds its pipe open)"
     }
 }

@@ -2,7 +2,6 @@
 //! disk is made as it could have been left at many of them. Whatever it is made to, the outbox on it must be whole.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +15,7 @@ use crate::device::Device;
 use crate::disk::{Asked, Disk, EXT4, Image, Left};
 use crate::google::Google;
 use crate::ledger::Ledger;
-use crate::process::{Running, clock, system};
+use crate::process::{Running, clock, feed, system};
 use crate::random::Random;
 use crate::stream::{End, Ending, Source};
 use crate::{Outcome, ensure};
@@ -155,8 +154,8 @@ fn flood(device: &Device) -> Outcome {
     let mut running = Running::start(command)?;
     let line = format!("{{\"text\":\"{}\"}}\n", "so it goes ".repeat(40));
     // It stays open: a process that ends tidily would end the log too.
-    let mut input = running.stdin().ok_or("no stdin")?;
-    input.write_all(line.repeat(FLOOD).as_bytes())?;
+    let input = running.stdin().ok_or("no stdin")?;
+    ensure!(feed(&input, &line.repeat(FLOOD))?, "`record --stdin` ended by itself");
     running.line(Duration::from_secs(60), |line| line.contains(&format!("\"line\":{FLOOD},")))?;
     running.kill().map(drop)
 }

@@ -1,16 +1,24 @@
 //! Processes that end, or are ended: each wait has a limit, and whatever was started is gone when its owner is.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Outcome;
 use crate::heard::Heard;
 
 const TICK: Duration = Duration::from_millis(5);
+
+/// POSIX `PIPE_BUF`, on Linux: what is ready for writing takes this much whole.
+const PIPE_BUF: usize = 4096;
+
+/// Nothing takes so long that is not asked for by its length.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Time since this call.
 #[expect(clippy::disallowed_methods, reason = "an edge; and this machine does not sleep in the middle of a campaign")]
@@ -107,18 +115,44 @@ impl Drop for Running {
     fn drop(&mut self) {
         // An error means that it ended by itself.
         _ = self.child.kill();
-        _ = self.child.wait();
+        let clock = clock();
+        while let Ok(None) = self.child.try_wait() {
+            if clock() > LIMIT {
+                // In the kernel, then, which waits for a disk of ours.
+                let id = self.child.id();
+                let at = std::fs::read_to_string(format!("/proc/{id}/wchan")).unwrap_or_default();
+                eprintln!("{} (process {id}) does not die of kill -9: it sleeps in {at}", self.named);
+                return;
+            }
+            thread::sleep(TICK);
+        }
     }
+}
+
+/// Writes to a process that may be slow to read, or has ended: then the rest is not written, and this is false.
+pub(crate) fn feed(input: &ChildStdin, text: &str) -> Outcome<bool> {
+    let wait = Timespec::try_from(LIMIT)?;
+    for part in text.as_bytes().chunks(PIPE_BUF) {
+        let mut ready = [PollFd::new(input, PollFlags::OUT)];
+        if poll(&mut ready, Some(&wait))? == 0 {
+            return Err(format!("what it was told was not read for {LIMIT:?}").into());
+        }
+        if (&mut &*input).write_all(part).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Runs a command of the system to its end; anything but success is an error with its words.
 pub(crate) fn system(program: &str, arguments: &[&str]) -> Outcome {
-    let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    let ran = ran.map_err(|error| format!("cannot run {program}: {error}"))?;
-    if ran.status.success() {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    let ran = Running::start(command)?.end(LIMIT)?;
+    if ran.code == Some(0) {
         return Ok(());
     }
-    Err(format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&ran.stderr).trim()).into())
+    Err(format!("{program} {}: {}", arguments.join(" "), ran.err.trim()).into())
 }
 
 /// A program that was built along with this one: `cargo build` puts them side by side.
@@ -130,6 +164,20 @@ pub(crate) fn sibling(name: &str) -> Outcome<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_ends_is_told_no_more_and_who_reads_is_told_all() {
+        let text = "so it goes\n".repeat(100_000);
+        for (program, reads) in [("true", false), ("cat", true)] {
+            let mut command = Command::new(program);
+            command.stdin(Stdio::piped());
+            let mut running = Running::start(command).unwrap();
+            let input = running.stdin().unwrap();
+            assert_eq!(feed(&input, &text).unwrap(), reads);
+            drop(input);
+            assert_eq!(running.end(Duration::from_secs(60)).unwrap().out == text, reads);
+        }
+    }
 
     /// Who says its last word and is gone was heard all the same. (It was taken for one that never said it.)
     #[test]

@@ -2,7 +2,6 @@
 //! offered again under its id, or forgotten.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::device::Device;
 use crate::ledger::Ledger;
-use crate::process::{Ran, Running, clock};
+use crate::process::{Ran, Running, clock, feed};
 use crate::random::Random;
 
 /// How a recording process ends.
@@ -76,7 +75,7 @@ impl<'c> Source<'c> {
         let mut command = self.device.command(&["record", "--stdin"]);
         command.stdin(Stdio::piped());
         let mut running = Running::start(command)?;
-        let mut input = running.stdin().ok_or("no stdin")?;
+        let input = running.stdin().ok_or("no stdin")?;
         let (clock, mut keys) = (clock(), Vec::new());
         let over = |so_far: Duration| match end {
             End::Killed(after) | End::Closed(after) => so_far >= *after,
@@ -90,7 +89,7 @@ impl<'c> Source<'c> {
                 lines += &self.line(&key);
                 keys.push(key);
             }
-            if input.write_all(lines.as_bytes()).is_err() {
+            if !feed(&input, &lines)? {
                 break; // it has ended
             }
             thread::sleep(self.random.millis(0, 30));

@@ -47,7 +47,7 @@ pub(crate) fn check() -> Step {
     let machine = ["qemu-system-arm", "-cpu", "cortex-m3", "-machine", "lm3s6965evb", "-nographic"];
     let console = ["-semihosting-config", "enable=on,target=native", "-kernel"];
     let firmware = target_dir().join(CORTEX_M3).join("release/firmware");
-    run(Command::new("timeout").arg(PATIENCE).args(machine).args(console).arg(firmware))
+    run(Command::new("timeout").args(["--kill-after=10", PATIENCE]).args(machine).args(console).arg(firmware))
 }
 
 /// A toolchain that can build the standard library.

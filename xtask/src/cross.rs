@@ -210,7 +210,7 @@ impl Target {
         let mut loader: Vec<String> = Vec::new();
         let version = |loader: &[String]| {
             let mut command = Command::new("timeout");
-            command.arg("60").arg(qemu).args(cpu).args(loader).arg(binary).arg("--version");
+            command.args(["--kill-after=10", "60"]).arg(qemu).args(cpu).args(loader).arg(binary).arg("--version");
             match command.output() {
                 Ok(output) if output.status.success() => Ok(()),
                 Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
@@ -231,7 +231,15 @@ impl Target {
         _ = fs::remove_dir_all(&state);
         let under_qemu = |binary: &Path, arguments: &[&str]| {
             let mut command = Command::new("timeout");
-            command.arg("120").arg(qemu).args(cpu).args(&loader).arg(binary).args(arguments).stdin(Stdio::null());
+            // What hangs takes the signal to end tidily, and hangs on.
+            command
+                .args(["--kill-after=10", "120"])
+                .arg(qemu)
+                .args(cpu)
+                .args(&loader)
+                .arg(binary)
+                .args(arguments)
+                .stdin(Stdio::null());
             command.env("ROWKEEPER_EMULATOR", &google.url).env("ROWKEEPER_STATE_DIR", &state).current_dir(folder());
             command
         };

@@ -4,7 +4,8 @@
 //! outbox every few seconds instead.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::net::Shutdown;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ const NAME: &str = "wake.sock";
 #[derive(Debug)]
 pub struct Bell {
     path: PathBuf,
+    inode: u64,
+    socket: UnixDatagram,
     ended: Arc<AtomicBool>,
     listener: Option<JoinHandle<()>>,
 }
@@ -39,27 +42,31 @@ impl Bell {
         }
         let socket = UnixDatagram::bind(&path)?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        let ended = Arc::new(AtomicBool::new(false));
+        let inode = fs::symlink_metadata(&path)?.ino();
+        let (ended, listening) = (Arc::new(AtomicBool::new(false)), socket.try_clone()?);
         let flag = Arc::clone(&ended);
         let listener = thread::Builder::new().name("bell".into()).stack_size(64 * 1024).spawn(move || {
-            while socket.recv(&mut [0]).is_ok() && !flag.load(Ordering::Relaxed) {
+            while listening.recv(&mut [0]).is_ok() && !flag.load(Ordering::Relaxed) {
                 stop.nudge();
             }
         })?;
-        Ok(Self { path, ended, listener: Some(listener) })
+        Ok(Self { path, inode, socket, ended, listener: Some(listener) })
     }
 }
 
 impl Drop for Bell {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
-        // If it cannot be rung the thread stays behind until the process ends: better than waiting for it.
-        if ring_at(&self.path).is_ok()
+        // Not by a ring: another process's bell may be in its place by now, and hear that. If it cannot be woken the thread
+        // stays behind until the process ends: better than waiting for it.
+        if self.socket.shutdown(Shutdown::Both).is_ok()
             && let Some(listener) = self.listener.take()
         {
             let _ = listener.join();
         }
-        let _ = fs::remove_file(&self.path);
+        if fs::symlink_metadata(&self.path).is_ok_and(|there| there.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -95,5 +102,22 @@ mod tests {
         // A dead holder's socket is in nobody's way.
         fs::write(dir.path().join(NAME), "").unwrap();
         assert!(Bell::listen(dir.path(), stop).is_ok());
+    }
+
+    /// It waited for ever for a ring that the other had heard, and took the other's socket away.
+    #[test]
+    fn a_bell_ends_though_another_took_its_place_which_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (Stop::new(), Stop::new());
+        let one = Bell::listen(dir.path(), first).unwrap();
+        let _two = Bell::listen(dir.path(), second.clone()).unwrap();
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            drop(one);
+            _ = ended.send(());
+        });
+        has_ended.recv_timeout(Duration::from_secs(20)).expect("it ends");
+        ring(dir.path());
+        assert_eq!(second.wait_real(Duration::from_secs(20)), Woke::Nudged);
     }
 }

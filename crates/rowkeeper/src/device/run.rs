@@ -51,11 +51,12 @@ impl Device {
     pub fn run(&self, on: &mut dyn FnMut(Event), stop: &Stop) -> Result<(), DeliverError> {
         let settings = self.settings()?;
         let Some(lock) = self.wait_for_lock(on, stop)? else { return Ok(()) };
+        // It has the lock, and is dropped last: until then nobody else's bell is in the place of ours.
+        let mut delivery = Delivery::new(Arc::clone(&self.outbox), settings, lock);
         // Without a bell (a state directory with a very long path) the outbox is looked at now and then.
         let bell = Bell::listen(&self.config.state_dir, stop.clone()).ok();
         let idle = if bell.is_some() { KEEP_ALIVE } else { delivery::POLL };
         let _door = self.open_door(on);
-        let mut delivery = Delivery::new(Arc::clone(&self.outbox), settings, lock);
         let session = &self.session;
         let mut api = |request: &_, timeouts: &_| attempt(session, &*self.clock, request, timeouts);
         let mut kept_alive = self.clock.mono();
