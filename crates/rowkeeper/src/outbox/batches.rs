@@ -19,8 +19,11 @@ const SEEN_SECONDS: i64 = 90 * 24 * 3600;
 /// Which batches are bound to an earlier spreadsheet. What a copy left behind is, also where that is the current one again.
 pub(super) const BOUND: &str =
     "(spreadsheet <> (SELECT id FROM sheet ORDER BY n DESC LIMIT 1) OR coalesce(cause = 'copy', 0))";
-/// How many ids of delivered rows are remembered.
-const SEEN_ROWS: i64 = 1_000_000;
+/// How many ids of delivered rows are remembered, where there is room.
+const SEEN_ROWS: u64 = 1_000_000;
+/// One takes some 80 bytes, and all of them a third of the room at most: they go by age alone, and would be what keeps
+/// records out of an outbox in which nothing waits.
+const ROOM_FOR_SEEN: u64 = 256;
 
 /// A row that may be frozen.
 #[derive(Clone, Debug)]
@@ -140,7 +143,6 @@ fn commit_in(
     boot: &str,
     unix_s: i64,
 ) -> Result<(), CommitError> {
-    let keep = outbox.keep_delivered;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match change {
         Transition::Creating(title) => creates::begins(&tx, title, unix_s)?,
@@ -174,7 +176,7 @@ fn commit_in(
             tx.execute_cached(sql, params![id.as_u32(), cause_text(*cause), reason])?;
         }
         Transition::Applied { marker, tally, displaced } => {
-            are_done(&tx, marker, unix_s, keep)?;
+            are_done(outbox, &tx, marker, unix_s)?;
             amends::are_displaced(&tx, displaced)?;
             tx.execute_cached("UPDATE row SET run = 0 WHERE state = 2 AND run = 1", ())?;
             close_batch(&tx, marker)?;
@@ -269,7 +271,7 @@ fn commit_in(
                 return Err(CommitError::Stale);
             }
             if marker.applied {
-                are_done(&tx, marker, unix_s, keep)?;
+                are_done(outbox, &tx, marker, unix_s)?;
             } else {
                 self::give_back(&tx, marker.id, &Verdict::Return)?;
             }
@@ -300,7 +302,7 @@ pub(super) const SEEN_ROW: &str = "SELECT caller, ?2, coalesce(
     (SELECT identity FROM former WHERE tag = substr(row.id, 1, 6)), (SELECT identity FROM device)) FROM row";
 
 /// The rows of an applied batch are in the sheet.
-fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Duration>) -> Result<(), rusqlite::Error> {
+fn are_done(outbox: &Outbox, tx: &Transaction<'_>, marker: &Marker, unix_s: i64) -> Result<(), rusqlite::Error> {
     let batch = marker.id.as_u32();
     // The request has done its work. What it took is used for what follows, so that this never needs more of a full disk.
     tx.execute_cached("UPDATE batch SET body = x'' WHERE id = ?1", (batch,))?;
@@ -308,11 +310,11 @@ fn are_done(tx: &Transaction<'_>, marker: &Marker, unix_s: i64, keep: Option<Dur
         &format!("INSERT OR IGNORE INTO seen(hash, at, identity) {SEEN_ROW} WHERE batch = ?1 AND caller NOT NULL"),
         (batch, unix_s),
     )?;
-    amends::are_delivered(tx, marker.id, unix_s, keep)?;
+    amends::are_delivered(tx, marker.id, unix_s, outbox.keep_delivered)?;
     // Rarely: it counts up to a million. Not by the sequence number, of which anchors may take every other one: the first
     // character of the digest is this one in 64.
     if marker.value.starts_with("AA") {
-        forget_seen(tx, unix_s)?;
+        forget_seen(outbox, tx, unix_s)?;
     }
     tx.execute_cached("DELETE FROM row WHERE batch = ?1", (batch,))?;
     Ok(())
@@ -407,16 +409,23 @@ pub(super) fn insert_marker(tx: &Transaction<'_>, spreadsheet: &str, marker: &Ma
 }
 
 /// A clock in the past forgets too little, one in the future too much: then a repeated id is a new row, as documented.
-fn forget_seen(tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error> {
+fn forget_seen(outbox: &Outbox, tx: &Transaction<'_>, unix_s: i64) -> Result<(), rusqlite::Error> {
     // Through the index on `at`: looks at the oldest only.
     tx.execute_cached("DELETE FROM seen WHERE at < ?1", (unix_s - SEEN_SECONDS,))?;
+    forget_too_many_seen(outbox, tx).map(drop)
+}
+
+/// Forgets the oldest of them, if there are too many.
+pub(super) fn forget_too_many_seen(outbox: &Outbox, tx: &Transaction<'_>) -> Result<bool, rusqlite::Error> {
+    let most = SEEN_ROWS.min(outbox.size() / ROOM_FOR_SEEN);
     let over = "SELECT count(*) > ?1 FROM (SELECT 1 FROM seen LIMIT ?1 + 1)";
-    if tx.query_row_cached(over, (SEEN_ROWS,), |row| row.get(0))? {
+    let are_too_many = tx.query_row_cached(over, (most,), |row| row.get(0))?;
+    if are_too_many {
         // A tenth at a time, so that this is rare.
         let oldest = "SELECT hash FROM seen ORDER BY at LIMIT ?1";
-        tx.execute_cached(&format!("DELETE FROM seen WHERE hash IN ({oldest})"), (SEEN_ROWS / 10,))?;
+        tx.execute_cached(&format!("DELETE FROM seen WHERE hash IN ({oldest})"), (most / 10 + 1,))?;
     }
-    Ok(())
+    Ok(are_too_many)
 }
 
 pub(super) fn open_batch(connection: &Connection) -> Result<Option<Batch>, DiskError> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::batches::forget_too_many_seen;
 use super::cached::Cached as _;
 use super::{AcceptError, BUSY, DiskError, Outbox, schema};
 
@@ -154,11 +155,17 @@ impl Outbox {
                 false => AcceptError::Full { max_bytes },
             };
             let forget = format!("DELETE FROM delivered WHERE n IN ({OLDEST_REMEMBERED})");
-            if tx.execute_cached(&forget, ())? == 0 {
+            if tx.execute_cached(&forget, ())? > 0 {
+                tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
+            } else if !forget_too_many_seen(self, tx)? {
                 return Err(full);
             }
-            tx.execute_cached("UPDATE device SET forgot = 1 WHERE forgot = 0", ())?;
         }
+    }
+
+    /// How much there could be in it: its limit, or the whole disk.
+    pub(super) fn size(&self) -> u64 {
+        self.place.disk().map_or(u64::MAX, |(disk, ..)| disk).min(self.options.max_bytes)
     }
 
     /// Whether there is room to deliver this batch, from its beginning to its end.
@@ -218,7 +225,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Mono, Wall};
-    use crate::outbox::{CommitError, Happened, NewRow, Options, Record, Value};
+    use crate::outbox::{CommitError, Happened, Kept, NewRow, Options, Record, Value};
 
     const MIB: u64 = 1 << 20;
 
@@ -332,11 +339,24 @@ mod tests {
         SheetRef { id: "sheet".into(), url: String::new(), title: String::new() }
     }
 
-    fn frozen(rows: &[(i64, String)], bytes: usize) -> Transition {
+    fn applied(seq: u64) -> Transition {
+        let marker = Marker {
+            id: MarkerId::of(1 << 20, seq),
+            seq,
+            key: "key".into(),
+            value: "AA".into(),
+            applied: true,
+            doubt: false,
+            ended_at: None,
+        };
+        Transition::Applied { marker, tally: Tally::default(), displaced: Vec::new() }
+    }
+
+    fn frozen(seq: u64, rows: &[(i64, String)], bytes: usize) -> Transition {
         Transition::Frozen {
             batch: Batch {
-                id: MarkerId::of(1 << 20, 1),
-                seq: 1,
+                id: MarkerId::of(1 << 20, seq),
+                seq,
                 spreadsheet: "sheet".into(),
                 body: vec![b'x'; bytes].into(),
                 digest: Digest::of("", &[]),
@@ -360,10 +380,10 @@ mod tests {
         outbox.accept(&[row()]).unwrap();
         outbox.commit(&Transition::SheetCreated(sheet()), "boot", 0).unwrap();
         let rows = queued(&outbox);
-        let refused = outbox.commit(&frozen(&rows, 400_000), "boot", 0);
+        let refused = outbox.commit(&frozen(1, &rows, 400_000), "boot", 0);
         assert!(matches!(&refused, Err(CommitError::Disk(error)) if error.is_full()), "{refused:?}");
         assert_eq!(queued(&outbox).len(), 1);
-        outbox.commit(&frozen(&rows, 100_000), "boot", 0).unwrap();
+        outbox.commit(&frozen(1, &rows, 100_000), "boot", 0).unwrap();
         assert!(queued(&outbox).is_empty());
     }
 
@@ -387,20 +407,10 @@ mod tests {
             // Four cells of some 45 bytes, and what they say.
             let bytes = rows * (characters + 180);
             let size = Size { rows: rows as u64, bytes: bytes as u64, longest: characters as u64 };
-            outbox.commit(&frozen(&queued(&outbox), bytes), "boot", 0).unwrap();
+            outbox.commit(&frozen(1, &queued(&outbox), bytes), "boot", 0).unwrap();
             let begun = len("-wal");
             empty_log();
-            let marker = Marker {
-                id: MarkerId::of(1 << 20, 1),
-                seq: 1,
-                key: "key".into(),
-                value: "A".into(),
-                applied: true,
-                doubt: false,
-                ended_at: None,
-            };
-            let applied = Transition::Applied { marker, tally: Tally::default(), displaced: Vec::new() };
-            outbox.commit(&applied, "boot", 0).unwrap();
+            outbox.commit(&applied(1), "boot", 0).unwrap();
             let ended = len("-wal");
             empty_log();
             let grown = len("") - before;
@@ -411,6 +421,26 @@ mod tests {
                 "{rows} of {characters}: the file grew by {grown}, the log held {begun} and {ended}, counted {counted:?}"
             );
         }
+    }
+
+    /// A device that gives ids was full of those it had delivered, until they were 90 days old.
+    #[test]
+    fn the_memory_of_ids_keeps_no_record_out() {
+        let outbox = Outbox::open_in_memory(Options { max_bytes: 1_000_000 }).unwrap();
+        outbox.commit(&Transition::SheetCreated(sheet()), "boot", 0).unwrap();
+        for seq in 1..=40 {
+            let new = |n: usize| NewRow { id: Some(format!("{seq}-{n}")), ..long_row(10) };
+            outbox.accept(&(0..500).map(new).collect::<Vec<_>>()).unwrap();
+            outbox.commit(&frozen(seq, &queued(&outbox), 100_000), "boot", 0).unwrap();
+            outbox.commit(&applied(seq), "boot", 0).unwrap();
+        }
+        assert_eq!(outbox.accept(&[NewRow { id: Some("40-0".into()), ..row() }]).unwrap()[0].kept, Kept::Known);
+        // Where they were too many already nothing was delivered any more, and so nothing forgotten.
+        let many = "WITH RECURSIVE n(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM n WHERE n < 20000)
+                    INSERT INTO seen(hash, at) SELECT printf('%016d', n), n - 20000 FROM n";
+        outbox.connection().execute_batch(many).unwrap();
+        outbox.accept(&[row()]).unwrap();
+        assert_eq!(outbox.accept(&[NewRow { id: Some("40-0".into()), ..row() }]).unwrap()[0].kept, Kept::Known);
     }
 
     /// A daemon goes on while its program is replaced: what the newer one brought up to date stays so.
