@@ -172,6 +172,11 @@ impl From<DiskError> for CommitError {
 /// What else went wrong with a transaction than what its own rules say.
 pub(super) trait OfDisk {
     fn disk(&self) -> Option<&DiskError>;
+
+    /// Whether the disk still has some room, kept for what is there already.
+    fn is_for_others(&self) -> bool {
+        false
+    }
 }
 
 impl OfDisk for DiskError {
@@ -183,6 +188,10 @@ impl OfDisk for DiskError {
 impl OfDisk for AcceptError {
     fn disk(&self) -> Option<&DiskError> {
         if let Self::Disk(error) = self { Some(error) } else { None }
+    }
+
+    fn is_for_others(&self) -> bool {
+        matches!(self, Self::LittleRoom { .. })
     }
 }
 

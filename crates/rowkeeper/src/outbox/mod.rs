@@ -337,14 +337,16 @@ impl Outbox {
         Ok(self.connection())
     }
 
-    /// Does `deed`, one transaction; once more where the disk was full and the log can give back what it takes.
+    /// Does `deed`, one transaction; once more where the disk has too little room and the log can give back what it takes.
     fn written<T, E: OfDisk>(
         &self,
         connection: &mut Connection,
         mut deed: impl FnMut(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut done = deed(connection);
-        if done.as_ref().err().and_then(E::disk).is_some_and(DiskError::is_full) {
+        let failed = done.as_ref().err();
+        let is_full = failed.and_then(E::disk).is_some_and(DiskError::is_full);
+        if is_full || failed.is_some_and(E::is_for_others) && self.place.has_log() {
             // Where it does not work, the second attempt ends as the first did.
             _ = empty_log(connection);
             done = deed(connection);

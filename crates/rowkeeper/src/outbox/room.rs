@@ -2,13 +2,14 @@
 //!
 //! Delivering writes before it frees: a queue that took the last block of its disk could never be sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::batches::forget_too_many_seen;
 use super::cached::Cached as _;
 use super::{AcceptError, BUSY, DiskError, Outbox, schema};
+use crate::durable::with_suffix;
 
 /// Where the outbox lies.
 pub(super) enum Place {
@@ -26,6 +27,9 @@ pub(super) enum Place {
         /// The length of the outbox's file.
         file: u64,
     },
+    /// On a disk of a test, of this size, on which nothing else is.
+    #[cfg(test)]
+    Alone(PathBuf, u64),
 }
 
 /// What there is room for, in bytes.
@@ -48,6 +52,9 @@ pub(super) struct Room {
 /// What a full batch (2 MB) of a thousand rows takes before it frees anything, see [`Room::takes`]. One of more and shorter
 /// rows is made smaller where there is no more.
 const RESERVE: u64 = 8 << 20;
+
+/// A log of this length.
+const WORTH_EMPTYING: u64 = 64 << 10;
 
 /// Delivered rows that may be forgotten, so many at a time.
 const OLDEST_REMEMBERED: &str = "SELECT n FROM delivered WHERE id NOT IN (SELECT id FROM amend) ORDER BY n LIMIT 1000";
@@ -124,6 +131,16 @@ impl Place {
         Ok(Room { disk, free, used: all.saturating_sub(unused), unused, owed: all.saturating_sub(file), page })
     }
 
+    /// Whether the log takes so much that it is worth its syncs to put it into the file.
+    pub(super) fn has_log(&self) -> bool {
+        match self {
+            Self::File(path) => len_of_log(path) >= WORTH_EMPTYING,
+            #[cfg(test)]
+            Self::Alone(path, _) => len_of_log(path) >= WORTH_EMPTYING,
+            _ => false,
+        }
+    }
+
     /// The disk's bytes, those that are free, and those of the outbox's file.
     fn disk(&self) -> Option<(u64, u64, u64)> {
         match self {
@@ -136,8 +153,17 @@ impl Place {
             }
             #[cfg(test)]
             Self::Pretended { disk, free, file } => Some((*disk, *free, *file)),
+            #[cfg(test)]
+            Self::Alone(path, disk) => {
+                let file = path.metadata().ok()?.len();
+                Some((*disk, disk.saturating_sub(file + len_of_log(path)), file))
+            }
         }
     }
+}
+
+fn len_of_log(path: &Path) -> u64 {
+    with_suffix(path, "-wal").metadata().map_or(0, |log| log.len())
 }
 
 impl Outbox {
@@ -181,16 +207,19 @@ impl Outbox {
         }
     }
 
-    /// Bytes that are free on the disk, if they are too few for new records, and nothing is remembered that could make room
-    /// for some.
+    /// Bytes that are free on the disk, if they are too few for new records, and neither the log nor what is remembered could
+    /// make room for some.
     ///
     /// # Errors
     /// The disk could not be read.
     pub fn little_room(&self) -> Result<Option<u64>, DiskError> {
         let connection = self.connection();
         let room = self.place.room(&connection)?;
+        if room.is_left(0) || self.place.has_log() {
+            return Ok(None);
+        }
         let remembered = format!("SELECT EXISTS ({OLDEST_REMEMBERED})");
-        Ok((!room.is_left(0) && !connection.query_row(&remembered, (), |row| row.get(0))?).then_some(room.free))
+        Ok((!connection.query_row::<bool, _, _>(&remembered, (), |row| row.get(0))?).then_some(room.free))
     }
 }
 
@@ -335,6 +364,23 @@ mod tests {
         }
     }
 
+    /// A process that lives on keeps a log, and what is in that has its place in the file too: half of what there was room
+    /// for was refused.
+    #[test]
+    fn no_record_is_refused_for_a_log_that_could_be_emptied() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outbox.sqlite");
+        let outbox = Outbox::open(&path, Options { max_bytes: 1 << 30 }).unwrap();
+        let outbox = Outbox { place: Place::Alone(path, 2 * MIB), ..outbox };
+        let refused = loop {
+            if let Err(refused) = outbox.accept(&[row(), row(), row()]) {
+                break refused;
+            }
+        };
+        let AcceptError::LittleRoom { free_bytes } = refused else { panic!("{refused:?}") };
+        assert!((MIB / 2..MIB / 2 + 2 * WORTH_EMPTYING).contains(&free_bytes), "{refused}");
+    }
+
     fn sheet() -> SheetRef {
         SheetRef { id: "sheet".into(), url: String::new(), title: String::new() }
     }
@@ -401,7 +447,7 @@ mod tests {
                 let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
                 assert!(!outbox.connection().query_row(sql, (), |row| row.get::<_, bool>(0)).unwrap());
             };
-            let len = |suffix| std::fs::metadata(crate::durable::with_suffix(&path, suffix)).unwrap().len();
+            let len = |suffix| std::fs::metadata(with_suffix(&path, suffix)).unwrap().len();
             empty_log();
             let before = len("");
             // Four cells of some 45 bytes, and what they say.
@@ -454,7 +500,7 @@ mod tests {
         newer.pragma_update(None, "user_version", 99).unwrap();
         empty_log(&outbox.connection()).unwrap();
         assert_eq!(schema::version(&newer).unwrap(), 99);
-        let log = || std::fs::metadata(crate::durable::with_suffix(&path, "-wal")).unwrap().len();
+        let log = || std::fs::metadata(with_suffix(&path, "-wal")).unwrap().len();
         assert_eq!(log(), 0);
         // While somebody writes it cannot be begun anew, and stays.
         outbox.accept(&[row()]).unwrap();
