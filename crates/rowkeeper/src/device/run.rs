@@ -78,6 +78,7 @@ impl Device {
                 _ = session.bearer();
                 continue;
             }
+            bin.look(self, &*self.clock).into_iter().for_each(|why| on(Event::Notice(why)));
             let until = match delivery.step(&mut api, &*self.clock, &mut session::jitter) {
                 Ok(Stepped::Changed(change)) => {
                     on(Event::Delivery(change));
@@ -107,7 +108,6 @@ impl Device {
                     self.clock.mono() + LOOK
                 }
             };
-            bin.look(self, &*self.clock).into_iter().for_each(|why| on(Event::Notice(why)));
             self.clock.wait(until.min(bin.next), stop);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// The outbox could not be opened. Nothing that was in it was changed.
 #[derive(Debug)]
@@ -97,11 +97,17 @@ impl DiskError {
     /// Whether it is for want of room on the disk, and for nothing else: nothing was changed.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(ErrorCode::DiskFull),
+            Self::Sqlite(error) => is_want_of_room(error),
             Self::NoRoom => true,
             Self::Failed | Self::NotOurs(_) | Self::NoRandomness => false,
         }
     }
+}
+
+/// Of the disk, for the outbox, its log, or the log's index, which has an error of its own.
+fn is_want_of_room(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull) || extended == Some(ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 impl OpenError {
@@ -219,6 +225,7 @@ impl fmt::Display for OpenError {
                 write!(f, "the outbox has the older version {found}; it is brought up to date once it can be written")
             }
             Self::Damaged(_) => f.write_str("the outbox is damaged; nothing was changed, keep the file"),
+            Self::Sqlite(error) if is_want_of_room(error) => f.write_str("cannot open the outbox: the disk is full"),
             Self::Sqlite(_) => f.write_str("cannot open the outbox"),
             Self::NoRandomness => f.write_str("the system gives no random numbers"),
         }
@@ -267,8 +274,9 @@ impl fmt::Display for DiskError {
             Self::Sqlite(error) if self.is_damage() => {
                 write!(f, "the outbox is damaged ({error}); keep the file: `rowkeeper doctor` says what can be done")
             }
-            Self::Sqlite(error) => write!(f, "outbox: {error}"),
             Self::NoRoom => f.write_str("the disk is full; remove other files"),
+            Self::Sqlite(error) if is_want_of_room(error) => Self::NoRoom.fmt(f),
+            Self::Sqlite(error) => write!(f, "outbox: {error}"),
             Self::Failed => f.write_str("a write to the outbox failed earlier; start again to go on"),
             Self::NoRandomness => f.write_str("the system gives no random numbers"),
             Self::NotOurs(what) => write!(f, "the outbox holds a {what} that this program did not write"),
@@ -288,3 +296,22 @@ impl fmt::Display for CommitError {
 }
 
 impl std::error::Error for CommitError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen on a tmpfs that was full to the last block: "disk I/O error", as if it were broken.
+    #[test]
+    fn a_log_whose_index_finds_no_room_is_a_full_disk() {
+        for (code, is_full) in
+            [(ffi::SQLITE_FULL, true), (ffi::SQLITE_IOERR_SHMSIZE, true), (ffi::SQLITE_IOERR_WRITE, false)]
+        {
+            let error = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let disk = DiskError::from(error());
+            assert_eq!((disk.is_full(), disk.to_string().contains("full; remove")), (is_full, is_full), "{disk}");
+            let open = OpenError::from(error());
+            assert_eq!((open.to_string().contains("is full"), open.is_temporary()), (is_full, true), "{open}");
+        }
+    }
+}
