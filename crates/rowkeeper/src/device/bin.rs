@@ -52,26 +52,35 @@ pub(super) fn notice(title: &str) -> String {
 /// When a daemon looks next.
 pub(super) struct BinLooks {
     pub(super) next: Mono,
+    /// It was said; once a day is enough.
+    quiet_until: Mono,
 }
 
 impl BinLooks {
     pub(super) fn new(now: Mono) -> Self {
-        Self { next: now + FIRST }
+        Self { next: now + FIRST, quiet_until: now }
     }
 
-    /// Looks if it is time. What to say, if the spreadsheet is in the bin.
+    /// Looks if it is time. What is to be said, if the spreadsheet is in the bin.
     pub(super) fn look(&mut self, device: &Device, clock: &dyn Clock) -> Option<String> {
-        if clock.mono() < self.next {
+        let now = clock.mono();
+        if now < self.next {
             return None;
         }
-        self.next = clock.mono() + EVERY;
+        self.next = now + EVERY;
         let sheet = device.outbox.sheet().ok().flatten()?;
         let is_in_it = is_binned(&device.session, &device.config, &sheet.id)?;
         if is_in_it {
-            self.next = clock.mono() + WHILE_IN_IT;
+            self.next = now + WHILE_IN_IT;
+        } else {
+            self.quiet_until = now;
         }
         // `status` is told as far as the disk allows; who listens here hears it anyway.
         _ = device.outbox.set_binned(Some(sheet.id.as_str()).filter(|_| is_in_it));
-        is_in_it.then(|| notice(&sheet.title))
+        if !is_in_it || now < self.quiet_until {
+            return None;
+        }
+        self.quiet_until = now + EVERY;
+        Some(notice(&sheet.title))
     }
 }
