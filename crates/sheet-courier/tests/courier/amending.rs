@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use sheet_courier::{Amend, Anchor, C, Durable, MarkerId, Step, Transition, sheet_id_of_table};
 
 use crate::desk::{
-    BASE, Desk, HEADER, HOUR, SHEET, amend, durable, key, look, look_at, marker, metadata, register, search, tab,
+    BASE, Desk, HEADER, HOUR, SHEET, amend, durable, ids, key, look, look_at, marker, metadata, of, places, register,
+    search,
 };
 
 #[test]
@@ -26,14 +27,7 @@ fn an_amendment_that_waits_for_a_spreadsheet_that_is_gone_says_so() {
 
 /// A courier with two amendments: what stands on the row of the first, in a spreadsheet that is gone, cannot be taken away.
 fn one_of_two_is_parked() -> Desk {
-    let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: "gone".into() };
-    let mut desk = Desk::new(Durable { anchors: vec![anchor.id], earlier: vec!["gone".into()], ..durable() });
-    desk.amend = Some(amend(Some(anchor), "gone"));
-    assert!(desk.call().path.ends_with(":search"));
-    desk.ok(&json!({}));
-    assert!(desk.call().path.contains("/gone"));
-    desk.not_found();
-    assert!(matches!(desk.step(), Step::Idle), "{:?}", desk.commits);
+    let desk = Desk::with_an_anchor_in("gone");
     assert_eq!((desk.courier.parked(desk.now), desk.amend.is_none()), (vec![1], true));
     desk
 }
@@ -53,17 +47,13 @@ fn an_amendment_whose_spreadsheet_is_gone_waits_for_a_person_and_for_no_other() 
 fn behind_an_anchor_that_may_be_open_none_is_put_into_the_same_spreadsheet() {
     let mut desk = one_of_two_is_parked();
     desk.amend = Some(Amend { handle: 2, row: "r2".into(), ..amend(None, "gone") });
-    let properties = json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
     // It answers again, for the moment.
     assert!(desk.call().path.contains("gone?fields=spreadsheetId,developerMetadata"));
-    desk.ok(&json!({"spreadsheetId": "gone", "sheets": [{ "properties": properties }]}));
-    let mut header = look(&HEADER, &[]);
-    header["spreadsheetId"] = json!("gone");
+    desk.ok(&of("gone", places(&[])));
     assert!(desk.call().path.contains(":getByDataFilter"));
-    desk.ok(&header);
+    desk.ok(&of("gone", look(&HEADER, &[])));
     assert!(desk.call().path.contains(":batchGetByDataFilter"), "the row ids");
-    let range = json!({"valueRange": {"values": [["_id", "r2"]]}, "dataFilters": [{"gridRange": {"sheetId": tab()}}]});
-    desk.ok(&json!({"spreadsheetId": "gone", "valueRanges": [range]}));
+    desk.ok(&of("gone", ids(&["_id", "r2"])));
     for _ in 0..3 {
         desk.amend = desk.amend.filter(|amend| !desk.courier.parked(desk.now).contains(&amend.handle));
         let Step::Gather { .. } = desk.courier.next(desk.now) else { break };
@@ -154,17 +144,9 @@ fn amendments_leave_room_for_markers_too() {
         let cells = json!([[{"metadataId": 1}]]);
         match &call.path {
             path if path.contains(":search") => desk.ok(&json!({})),
-            path if path.contains("current?fields=spreadsheetId,developerMetadata") => {
-                let properties =
-                    json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
-                desk.ok(&json!({"spreadsheetId": SHEET, "sheets": [{"properties": properties}]}));
-            }
+            path if path.contains("current?fields=spreadsheetId,developerMetadata") => desk.ok(&places(&[])),
             path if path.contains(":getByDataFilter") => desk.ok(&look(&HEADER, &[])),
-            path if path.contains(":batchGetByDataFilter") => {
-                let filter = json!({"gridRange": {"sheetId": tab()}});
-                let range = json!({"valueRange": {"values": [["_id", "r1"]]}, "dataFilters": [filter]});
-                desk.ok(&json!({"spreadsheetId": SHEET, "valueRanges": [range]}));
-            }
+            path if path.contains(":batchGetByDataFilter") => desk.ok(&ids(&["_id", "r1"])),
             _ => desk.ok(&json!({"spreadsheetId": SHEET, "replies": cells})),
         }
     }
@@ -179,9 +161,8 @@ fn an_amendment_does_not_wait_for_a_header_that_is_known_to_be_new() {
     assert!(desk.call().path.ends_with(":search"));
     desk.ok(&search(&[register(1, 5)]));
     assert!(desk.call().path.contains("current?fields=spreadsheetId,developerMetadata"));
-    let properties = json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
-    let (registers, sheets) = ([register(1, 5)], json!([{ "properties": properties }]));
-    desk.ok(&json!({"spreadsheetId": SHEET, "developerMetadata": registers, "sheets": sheets}));
+    let registers = [register(1, 5)];
+    desk.ok(&places(&registers));
     assert!(desk.call().path.contains(":getByDataFilter"));
     desk.ok(&look(&HEADER, &registers));
     assert!(desk.call().path.contains(":batchGetByDataFilter"), "the row ids");

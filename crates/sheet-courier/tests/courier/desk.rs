@@ -98,6 +98,24 @@ pub(crate) fn look_at(tab: i32, header: &[&str], metadata: &[Value]) -> Value {
     })
 }
 
+/// The tab as a look at all tabs shows it, with these registers.
+pub(crate) fn places(registers: &[Value]) -> Value {
+    let properties = json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
+    json!({"spreadsheetId": SHEET, "developerMetadata": registers, "sheets": [{ "properties": properties }]})
+}
+
+/// The column of row ids.
+pub(crate) fn ids(ids: &[&str]) -> Value {
+    let range = json!({"valueRange": {"values": [ids]}, "dataFilters": [{"gridRange": {"sheetId": tab()}}]});
+    json!({"spreadsheetId": SHEET, "valueRanges": [range]})
+}
+
+/// The same of another spreadsheet.
+pub(crate) fn of(spreadsheet: &str, mut body: Value) -> Value {
+    body["spreadsheetId"] = json!(spreadsheet);
+    body
+}
+
 /// An edge that keeps nothing: what is committed is acknowledged and told.
 pub(crate) struct Desk {
     pub(crate) courier: Courier,
@@ -113,6 +131,19 @@ impl Desk {
         let options = Options { title: "log".into(), timezone: "Etc/UTC".into(), tables: vec![table] };
         let now = Duration::from_secs(1_000);
         Self { courier: Courier::new(state, options, now), now, rows: Vec::new(), amend: None, commits: Vec::new() }
+    }
+
+    /// What may stand on the row of amendment 1, in an earlier spreadsheet that does not answer, cannot be taken away.
+    pub(crate) fn with_an_anchor_in(spreadsheet: &str) -> Self {
+        let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: spreadsheet.into() };
+        let mut desk = Self::new(Durable { anchors: vec![anchor.id], earlier: vec![spreadsheet.into()], ..durable() });
+        desk.amend = Some(amend(Some(anchor), spreadsheet));
+        assert!(desk.call().path.ends_with(":search"));
+        desk.ok(&json!({}));
+        assert!(desk.call().path.contains(&format!("/{spreadsheet}")));
+        desk.not_found();
+        assert!(matches!(desk.step(), Step::Idle), "{:?}", desk.commits);
+        desk
     }
 
     /// Commits and hands over until there is something to send or to wait for.

@@ -2,29 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sheet_courier::{
     Amend, Anchor, Cell, Displaced, Durable, Fate, Hold, MarkerId, Phase, SheetRef, Step, Tally, Transition, Wish,
 };
 
 use crate::desk::{
-    BASE, Desk, HEADER, HOUR, SHEET, amend, batch, durable, key, look, metadata, register, row, search, tab,
+    BASE, Desk, HEADER, HOUR, SHEET, amend, batch, durable, ids, key, look, metadata, of, places, register, row,
+    search, tab,
 };
 
 /// A read of this age is told to a board that slept while it waited for it.
 const LONG: Duration = Duration::from_secs(4_000);
-
-/// The tab as a look at all tabs shows it, with these registers.
-fn places(registers: &[Value]) -> Value {
-    let properties = json!({"sheetId": tab(), "title": "t", "gridProperties": {"rowCount": 9, "columnCount": 9}});
-    json!({"spreadsheetId": SHEET, "developerMetadata": registers, "sheets": [{ "properties": properties }]})
-}
-
-/// The column of row ids.
-fn ids(ids: &[&str]) -> Value {
-    let range = json!({"valueRange": {"values": [ids]}, "dataFilters": [{"gridRange": {"sheetId": tab()}}]});
-    json!({"spreadsheetId": SHEET, "valueRanges": [range]})
-}
 
 fn second(anchor: Option<Anchor>) -> Amend {
     Amend { handle: 2, row: "r2".into(), ..amend(anchor, "old") }
@@ -33,22 +22,11 @@ fn second(anchor: Option<Anchor>) -> Amend {
 /// Two amendments of rows in an earlier spreadsheet; an anchor of the first may be open there, and it did not answer. The
 /// second waits behind it.
 fn one_waits_behind_another() -> Desk {
-    let anchor = Anchor { id: MarkerId::of(BASE, 1), seq: 1, spreadsheet: "old".into() };
-    let mut desk = Desk::new(Durable { anchors: vec![anchor.id], earlier: vec!["old".into()], ..durable() });
-    desk.amend = Some(amend(Some(anchor), "old"));
-    assert!(desk.call().path.ends_with(":search"));
-    desk.ok(&json!({}));
-    assert!(desk.call().path.contains("/old"));
-    desk.not_found();
-    assert!(matches!(desk.step(), Step::Idle), "{:?}", desk.commits);
+    let mut desk = Desk::with_an_anchor_in("old");
     desk.amend = Some(second(None));
-    let of_old = |mut body: Value| {
-        body["spreadsheetId"] = json!("old");
-        body
-    };
     for body in [places(&[]), look(&HEADER, &[]), ids(&["_id", "r2"])] {
         assert!(desk.call().path.contains("old"));
-        desk.ok(&of_old(body));
+        desk.ok(&of("old", body));
     }
     // The next amendment is asked for.
     while let Step::Gather { .. } = desk.courier.next(desk.now)
