@@ -40,10 +40,9 @@ pub(super) fn status(session: &Session, outbox: &Outbox) -> Result<Status, DiskE
         _ => DeliveryState::Blocked,
     };
     let sheet = outbox.sheet()?;
-    let binned = match &sheet {
-        Some(sheet) if outbox.is_binned()? => Some(bin::notice(&sheet.title)),
-        _ => None,
-    };
+    let binned = outbox.binned()?;
+    let binned =
+        sheet.as_ref().filter(|sheet| binned.as_ref() == Some(&sheet.id)).map(|sheet| bin::notice(&sheet.title));
     Ok(Status {
         version: 1,
         grant,

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use sheet_courier::Hold;
 
 use super::cached::Cached as _;
-use super::sheets::current_sheet;
 use super::{DiskError, Outbox};
 
 /// What the sender last said about itself, for `status` in another process.
@@ -52,14 +51,12 @@ impl Outbox {
 const BINNED: &str = "binned";
 
 impl Outbox {
-    /// Whether the spreadsheet that rows go to was in the bin when somebody looked last.
+    /// The spreadsheet that was in the bin when somebody looked last. Rows may go to another by now.
     ///
     /// # Errors
     /// The disk could not be read.
-    pub fn is_binned(&self) -> Result<bool, DiskError> {
-        let connection = self.connection();
-        let binned: Option<String> = note(&connection, BINNED)?;
-        Ok(binned.is_some() && binned == current_sheet(&connection)?.map(|sheet| sheet.id))
+    pub fn binned(&self) -> Result<Option<String>, DiskError> {
+        Ok(note(&self.connection(), BINNED)?)
     }
 
     /// This spreadsheet is in the bin, or none is.
