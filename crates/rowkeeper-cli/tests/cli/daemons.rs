@@ -7,7 +7,7 @@ use google_emulator::{Client, Rule};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::device::{Device, Running, eventually, timed};
+use crate::device::{Device, NOBODY, Running, eventually, timed};
 use crate::google::{Google, client, fault};
 
 fn daemon(device: &Device) -> Running {
@@ -41,8 +41,7 @@ fn a_daemon_ends_quickly_wherever_it_is() {
     let signed_in = google.signed_in();
     let offline = google.signed_in();
     offline.record(&["a=1"]);
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let offline = offline.with("ROWKEEPER_EMULATOR", &format!("http://{nobody}"));
+    let offline = offline.with("ROWKEEPER_EMULATOR", NOBODY);
     for device in [waiting_for_approval, signed_in, offline] {
         for signal in [Signal::TERM, Signal::INT] {
             let daemon = daemon(&device);

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use std::{fmt, fs};
@@ -22,12 +23,15 @@ use crate::heard::Heard;
 /// No command of these tests may take longer; one that does hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where nobody listens: a port of the well-known ones, so that none of these tests is given it.
+pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
+
 /// What the emulator's device codes, access tokens and refresh tokens begin with, and its client's secret.
 const SECRETS: [&str; 4] = ["AH-1Ng", "ya29.", "1//0", "emulator-secret"];
 
 /// A home directory with a state directory in it, and maybe an emulator to talk to.
 pub(crate) struct Device {
-    home: TempDir,
+    home: Arc<TempDir>,
     environment: BTreeMap<String, String>,
 }
 
@@ -39,7 +43,7 @@ impl Device {
 
     /// A device that has nobody to sign in with.
     pub(crate) fn alone() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), environment: BTreeMap::new() }
+        Self { home: Arc::new(tempfile::tempdir().unwrap()), environment: BTreeMap::new() }
     }
 
     pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
@@ -77,7 +81,9 @@ impl Device {
 
     /// Starts a command in the background; it is killed when dropped.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        Running::new(self.command(arguments), arguments)
+        let mut running = Running::new(self.command(arguments), arguments);
+        running.home = Some(self.home.clone());
+        running
     }
 
     /// Runs a command to its end.
@@ -103,8 +109,13 @@ impl Device {
         let (terminal, end) = pty_process::blocking::open().unwrap();
         let child = pty_process::blocking::Command::from(self.command(arguments)).spawn(end).unwrap();
         let screen = File::from(terminal.as_fd().try_clone_to_owned().unwrap());
-        let running =
-            Running { arguments: arguments.join(" "), child, out: Heard::listen(screen), err: Heard::default() };
+        let running = Running {
+            arguments: arguments.join(" "),
+            child,
+            out: Heard::listen(screen),
+            err: Heard::default(),
+            home: None,
+        };
         Terminal { running, keyboard: terminal }
     }
 
@@ -184,6 +195,8 @@ pub(crate) struct Running {
     child: Child,
     out: Heard,
     err: Heard,
+    /// Stays while the command runs: `device.start(…)` may be all that a test says of a device.
+    home: Option<Arc<TempDir>>,
 }
 
 impl Running {
@@ -191,7 +204,7 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let out = child.stdout.take().map(Heard::listen).unwrap_or_default();
         let err = child.stderr.take().map(Heard::listen).unwrap_or_default();
-        Self { arguments: arguments.join(" "), child, out, err }
+        Self { arguments: arguments.join(" "), child, out, err, home: None }
     }
 
     /// What it has said on stdout and stderr up to now.
@@ -202,7 +215,8 @@ impl Running {
     /// Waits for a line (on stdout or stderr) that `wanted` likes.
     #[track_caller]
     pub(crate) fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
-        eventually(&self.arguments, || self.said().lines().find(|line| wanted(line)).map(str::to_owned))
+        let look = || self.said().lines().find(|line| wanted(line)).map(str::to_owned);
+        eventually_or(look, || format!("{}, which said:\n{}", self.arguments, self.said()))
     }
 
     #[track_caller]
@@ -264,12 +278,19 @@ impl Terminal {
 
 /// Looks again and again until there is an answer.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_or(look, || what.to_owned())
+}
+
+/// Looks again and again until there is an answer; `what` there was to see if there is none.
+#[track_caller]
+fn eventually_or<T>(mut look: impl FnMut() -> Option<T>, what: impl FnOnce() -> String) -> T {
     let give_up = now() + PATIENCE;
     loop {
         match look() {
             Some(found) => return found,
-            None => assert!(now() < give_up, "nothing came of waiting: {what}"),
+            None if now() < give_up => {}
+            None => panic!("nothing came of waiting: {}", what()),
         }
         thread::sleep(Duration::from_millis(10));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use google_emulator::{Action, Client, Server, ServerOptions, Standing, Tls, When};
 
-use crate::device::{Device, Ran, eventually};
+use crate::device::{Device, NOBODY, Ran, eventually};
 use crate::google::{Google, OWNER, client, fault, html, text};
 
 /// The verdict and the texts of one check.
@@ -155,7 +155,7 @@ fn weather_is_told_from_what_stays() {
     google.model(|model| model.advance(Duration::from_secs(600)));
     says(&device, "clock", "bad", "timedatectl");
 
-    let nowhere = Device::of("http://127.0.0.1:9");
+    let nowhere = Device::of(NOBODY);
     says(&nowhere, "network", "bad", "check the network");
     // A certificate that nobody here vouches for.
     let options = ServerOptions { tls: Some(Tls::default()), ..ServerOptions::default() };
@@ -266,9 +266,8 @@ fn an_outbox_that_is_none_does_not_hide_the_rest() {
 #[test]
 fn a_state_of_another_client_is_said() {
     let google = Google::start();
-    let here = "http://127.0.0.1:9";
     let other = format!(
-        "[provider]\nclient_id = \"another\"\ndevice_authorization_endpoint = \"{here}/code\"\ntoken_endpoint = \"{here}/token\"\n"
+        "[provider]\nclient_id = \"another\"\ndevice_authorization_endpoint = \"{NOBODY}/code\"\ntoken_endpoint = \"{NOBODY}/token\"\n"
     );
     let device = google.signed_in().with("ROWKEEPER_EMULATOR", "").configured(&other);
     says(&device, "sign-in", "bad", "this state belongs to client emulator-client");

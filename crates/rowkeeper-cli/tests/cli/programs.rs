@@ -5,7 +5,7 @@ use std::fs;
 use google_emulator::{Action, CellValue, Client, Dialect, Rule, Verification, When};
 use serde_json::json;
 
-use crate::device::{Device, timed};
+use crate::device::{Device, NOBODY, timed};
 use crate::google::{Google, client, fault, text};
 
 fn refreshes(google: &Google) -> usize {
@@ -138,10 +138,9 @@ fn call_never_repeats_what_may_have_been_done() {
 
 #[test]
 fn call_ends_when_it_is_told_to() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let google = Google::start();
     let device = google.signed_in();
-    let calling = device.start(&["call", "POST", &format!("http://{nobody}/v4/spreadsheets"), "--data", "{}"]);
+    let calling = device.start(&["call", "POST", &format!("{NOBODY}/v4/spreadsheets"), "--data", "{}"]);
     std::thread::sleep(std::time::Duration::from_millis(300));
     calling.signal(rustix::process::Signal::TERM);
     calling.end().exits(75);

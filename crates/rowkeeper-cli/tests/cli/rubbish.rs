@@ -10,7 +10,7 @@ use std::process::Command;
 use google_emulator::{CellValue, Rule};
 use serde_json::json;
 
-use crate::device::{Device, eventually};
+use crate::device::{Device, NOBODY, eventually};
 use crate::google::{Google, html};
 
 #[test]
@@ -92,7 +92,7 @@ fn a_grant_that_is_damaged_twice_asks_for_a_person_and_loses_no_record() {
 
 #[test]
 fn an_outbox_that_is_no_database_is_left_alone() {
-    let device = Device::of("http://127.0.0.1:9");
+    let device = Device::of(NOBODY);
     device.record(&["a=1"]);
     let rubbish = [b"this is no database, but it is long enough to look at".as_slice(), &[7; 4096]].concat();
     for file in ["outbox.sqlite-wal", "outbox.sqlite-shm"] {
@@ -107,7 +107,7 @@ fn an_outbox_that_is_no_database_is_left_alone() {
 /// A page that is overwritten is found when it is read, and no waiting mends it.
 #[test]
 fn an_outbox_with_a_broken_page_is_said_to_be_damaged() {
-    let device = Device::of("http://127.0.0.1:9");
+    let device = Device::of(NOBODY);
     device.record(&["a=1"]);
     for file in ["outbox.sqlite-wal", "outbox.sqlite-shm"] {
         _ = fs::remove_file(device.state(file));
@@ -348,13 +348,11 @@ fn a_sign_in_waits_for_a_provider_that_answers_html() {
 
 #[test]
 fn a_network_that_is_not_there_is_weather() {
-    // A port that was just free.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let google = Google::start();
     // Nobody waits for an approval: there is no code yet.
-    let daemon = Device::of(&format!("http://{nobody}")).start(&["run"]);
+    let daemon = Device::of(NOBODY).start(&["run"]);
     daemon.line(|line| line.contains("not signed in yet: no connection"));
-    let device = google.signed_in().with("ROWKEEPER_EMULATOR", &format!("http://{nobody}"));
+    let device = google.signed_in().with("ROWKEEPER_EMULATOR", NOBODY);
     device.record(&["a=1"]);
     device.run(&["deliver", "--for", "1s"]).exits(75);
     let status = device.status();
