@@ -24,12 +24,13 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::durable;
+use crate::file_lock::FileLock;
 use crate::seal::StoreKey;
 
 use envelope::{is_in_the_clear, read_body};
@@ -89,8 +90,7 @@ pub enum Loaded {
 #[derive(Debug)]
 pub struct Locked<'s> {
     store: &'s GrantStore,
-    /// The lock lives as long as the open file.
-    _file: File,
+    _lock: FileLock,
 }
 
 impl GrantStore {
@@ -142,9 +142,7 @@ impl GrantStore {
     /// # Errors
     /// When the state directory cannot be made or written.
     pub fn lock(&self) -> Result<Locked<'_>, StoreError> {
-        let file = self.lock_file()?;
-        file.lock().map_err(|cause| trouble(&self.lock, cause))?;
-        self.held(file)
+        FileLock::wait(self.lock_path()?).map_err(|cause| trouble(&self.lock, cause)).and_then(|lock| self.held(lock))
     }
 
     /// As [`GrantStore::lock`], but `None` at once when another program or thread holds it.
@@ -152,19 +150,16 @@ impl GrantStore {
     /// # Errors
     /// As [`GrantStore::lock`].
     pub fn try_lock(&self) -> Result<Option<Locked<'_>>, StoreError> {
-        let file = self.lock_file()?;
-        match file.try_lock() {
-            Ok(()) => self.held(file).map(Some),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(cause)) => Err(trouble(&self.lock, cause)),
-        }
+        let lock = FileLock::try_take(self.lock_path()?).map_err(|cause| trouble(&self.lock, cause))?;
+        lock.map(|lock| self.held(lock)).transpose()
     }
 
-    fn lock_file(&self) -> Result<File, StoreError> {
+    /// The lock's file, in a directory that is there.
+    fn lock_path(&self) -> Result<&Path, StoreError> {
         if let Some(dir) = self.lock.parent() {
             durable::make_dir(dir).map_err(|cause| trouble(dir, cause))?;
         }
-        durable::open_lock(&self.lock).map_err(|cause| trouble(&self.lock, cause))
+        Ok(&self.lock)
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -178,7 +173,7 @@ impl GrantStore {
 
     /// The lock is ours: nobody is writing, so a whole file beside is of one who died before the last step of
     /// [`Locked::save`], and is newer than the one in place. A part of one is nothing.
-    fn held(&self, file: File) -> Result<Locked<'_>, StoreError> {
+    fn held(&self, lock: FileLock) -> Result<Locked<'_>, StoreError> {
         if matches!(read_body(&durable::beside(&self.path)), Ok(Some(_))) {
             match self.standing() {
                 Ok(standing) => self.put_in_place(standing)?,
@@ -187,7 +182,7 @@ impl GrantStore {
                 Err(_) => {}
             }
         }
-        Ok(Locked { store: self, _file: file })
+        Ok(Locked { store: self, _lock: lock })
     }
 
     /// What a new grant may do with the one in place. It stays true for as long as the lock is held.

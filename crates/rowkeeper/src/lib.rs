@@ -35,6 +35,7 @@ pub mod delivery;
 mod device;
 pub mod doctor;
 mod durable;
+mod file_lock;
 pub mod grant_store;
 pub mod http;
 pub mod intake;
