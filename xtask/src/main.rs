@@ -15,9 +15,10 @@ mod google;
 mod interop;
 mod patience;
 
-use std::env;
+use std::num::NonZero;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
+use std::{env, thread};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -158,7 +159,9 @@ fn clippy() -> Step {
 }
 
 fn unit() -> Step {
-    cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[])
+    // The tests of the command wait for processes and disks more than they compute.
+    let threads = 4 * thread::available_parallelism().map_or(1, NonZero::get);
+    cargo(&["test", "--workspace", "--locked", "--no-fail-fast"], &[("RUST_TEST_THREADS", &threads.to_string())])
 }
 
 fn doc() -> Step {
