@@ -219,8 +219,10 @@ impl Running {
         eventually_or(look, || format!("{}, which said:\n{}", self.arguments, self.said()))
     }
 
+    /// Sends it as soon as it is heeded: one that has only just begun would die of it.
     #[track_caller]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        eventually("a handler of signals", || catches(self.child.id(), signal).then_some(()));
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
@@ -243,6 +245,13 @@ impl Running {
         let (out, err) = (std::mem::take(&mut self.out).all(), std::mem::take(&mut self.err).all());
         Ran { arguments, code: status.code(), out, err }.keeps_secrets()
     }
+}
+
+/// Whether the process has a handler for it, where the system tells.
+fn catches(process: u32, signal: rustix::process::Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1)
 }
 
 impl Drop for Running {
