@@ -13,6 +13,13 @@ fn shown_code(running: &Running) -> String {
     event["user_code"].as_str().unwrap().to_owned()
 }
 
+/// Of a poll whose program died before the answer, the device knows only when it was about to be sent; on a busy machine it
+/// is some time on its way to here.
+#[track_caller]
+fn keeps_its_pace_when_killed(google: &Google) {
+    assert!(google.gaps().iter().all(|gap| *gap >= Duration::from_millis(700)), "{:?}", google.gaps());
+}
+
 #[test]
 fn a_code_survives_ctrl_c_and_power_cuts() {
     let google = Google::start();
@@ -38,7 +45,7 @@ fn a_code_survives_ctrl_c_and_power_cuts() {
     assert_eq!(google.approve(), code);
     third.end().exits(0);
     assert_eq!(google.codes_given(), 1);
-    assert!(google.gaps().iter().all(|gap| *gap >= Duration::from_millis(995)), "{:?}", google.gaps());
+    keeps_its_pace_when_killed(&google);
 }
 
 #[test]
@@ -53,7 +60,7 @@ fn a_crash_loop_polls_no_faster_than_one_patient_program() {
         sign_in.kill();
     }
     assert_eq!(google.codes_given(), 1);
-    assert!(google.gaps().iter().all(|gap| *gap >= Duration::from_millis(995)), "{:?}", google.gaps());
+    keeps_its_pace_when_killed(&google);
 }
 
 #[test]

@@ -279,7 +279,8 @@ fn a_spreadsheet_that_nobody_heard_of_is_named_by_the_doctor() {
     let other = google.signed_in();
     google.set_faults([fault("/v4/spreadsheets", quota())]);
     other.record(&["n=2"]);
-    other.run(&["deliver", "--for", "2s"]).exits(75);
+    // Long enough to hear the answer on a busy machine.
+    other.run(&["deliver", "--for", "6s"]).exits(75);
     google.set_faults([]);
     other.run(&["deliver"]).exits(0);
     assert_eq!(finding(&other), None);
